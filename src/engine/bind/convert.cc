@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bind/convert.h"
+
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <stdexcept>
+
+#include "base/names.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace plait {
+namespace {
+
+constexpr std::array<std::string_view, 5> kOperationNames = {"alloc", "free", "double-free", "foreign-free",
+                                                             "interior-free"};
+
+nb::str text(std::string_view view) { return nb::str(view.data(), view.size()); }
+
+[[noreturn]] void fail(const std::string& message) { throw nb::value_error(message.c_str()); }
+
+// The value as a T; `what` names it when it is of another type or does not fit.
+template <typename T>
+T as(nb::handle value, const std::string& what) {
+  T result{};
+  if (!nb::try_cast(value, result)) {
+    fail(what + " is " + std::string(nb::repr(value).c_str()).substr(0, 60) + ", of a wrong type or out of range");
+  }
+  return result;
+}
+
+template <typename T>
+T field(const nb::dict& object, const char* key) {
+  if (!object.contains(key)) fail(std::string("missing key \"") + key + "\"");
+  return as<T>(object[key], key);
+}
+
+template <typename T>
+T field_or(const nb::dict& object, const char* key, T fallback) {
+  if (!object.contains(key) || object[key].is_none()) return fallback;
+  return as<T>(object[key], key);
+}
+
+ContextId context_from(const nb::dict& object, const char* key) {
+  ContextId id;
+  const auto name = field<std::string>(object, key);
+  if (!parse(name, id)) fail("no context is called \"" + name + "\"");
+  return id;
+}
+
+std::vector<Operation> operations_from(const nb::list& objects) {
+  std::vector<Operation> operations;
+  for (nb::handle item : objects) {
+    const auto object = as<nb::dict>(item, "an element of a list");
+    const auto name = field<std::string>(object, "op");
+    const auto* found = std::find(kOperationNames.begin(), kOperationNames.end(), name);
+    if (found == kOperationNames.end()) fail("no operation is called \"" + name + "\"");
+    operations.push_back({static_cast<OperationKind>(found - kOperationNames.begin()), field<uint8_t>(object, "slot"),
+                          field_or<uint32_t>(object, "size", 0)});
+  }
+  return operations;
+}
+
+nb::list to_list(const std::vector<Operation>& operations) {
+  nb::list list;
+  for (const Operation& operation : operations) {
+    nb::dict item;
+    item["op"] = text(kOperationNames[static_cast<size_t>(operation.kind)]);
+    item["slot"] = operation.slot;
+    if (operation.kind == OperationKind::kAlloc) item["size"] = operation.size;
+    list.append(item);
+  }
+  return list;
+}
+
+// What would break the machine, or blame the target for what it never promised.
+void require_runnable(const Scenario& scenario, const plait_target& target) {
+  const auto within = [](uint64_t value, uint64_t low, uint64_t high) { return low <= value && value <= high; };
+  if (!within(scenario.cpus, 1, kCpusMax) || scenario.tasks.size() > kTasksMax || scenario.lines.size() > kLinesMax) {
+    fail("the scenario is larger than the machine");
+  }
+  if (!within(scenario.page_size, 256, 65536) || !std::has_single_bit(scenario.page_size)) {
+    fail("page_size " + std::to_string(scenario.page_size) + " is not a power of two from 256 to 65536");
+  }
+  const auto sizes = [&](const std::vector<Operation>& operations) {
+    for (const Operation& operation : operations) {
+      if (operation.kind == OperationKind::kAlloc && !within(operation.size, target.size_min ? target.size_min : 1, target.size_max)) {
+        fail("the target takes no requests of " + std::to_string(operation.size) + " bytes");
+      }
+    }
+  };
+  for (const TaskSpec& task : scenario.tasks) {
+    if (index(task.cpu) >= scenario.cpus) fail("a task is on CPU " + std::to_string(index(task.cpu)) + ", which there is not");
+    sizes(task.operations);
+  }
+  for (const LineSpec& line : scenario.lines) {
+    if (line.cpu < LineSpec::kAnyCpu || line.cpu >= static_cast<int>(scenario.cpus)) {
+      fail("an interrupt line goes to CPU " + std::to_string(line.cpu) + ", which there is not");
+    }
+    if (line.fires > 1000) fail("an interrupt line fires more than 1000 times");
+    sizes(line.operations);
+  }
+  for (size_t i = 0; i < scenario.knobs.size(); ++i) {
+    const plait_knob& knob = target.knobs[i];
+    if (!within(scenario.knobs[i], knob.min, knob.max) && scenario.knobs[i] != knob.real) {
+      fail(std::string("knob ") + knob.name + " cannot be " + std::to_string(scenario.knobs[i]));
+    }
+  }
+}
+
+}  // namespace
+
+Scenario scenario_from(nb::dict object, const plait_target& target) {
+  Scenario scenario;
+  scenario.cpus = field<uint32_t>(object, "cpus");
+  scenario.page_size = field<uint32_t>(object, "page_size");
+  scenario.pages = field<uint32_t>(object, "pages");
+  const auto knobs = field<nb::dict>(object, "knobs");
+  size_t known = 0;
+  for (const plait_knob* knob = target.knobs; knob && knob->name; ++knob) {
+    known += knobs.contains(knob->name) ? 1 : 0;
+    scenario.knobs.push_back(field_or<uint64_t>(knobs, knob->name, knob->standard));
+  }
+  if (known != knobs.size()) fail("the scenario sets a knob that the target does not have");
+  for (nb::handle item : field<nb::list>(object, "tasks")) {
+    const auto task = as<nb::dict>(item, "a task");
+    scenario.tasks.push_back({CpuId{field<uint8_t>(task, "cpu")}, field<bool>(task, "pinned"),
+                              operations_from(field<nb::list>(task, "ops"))});
+  }
+  for (nb::handle item : field<nb::list>(object, "interrupts")) {
+    const auto line = as<nb::dict>(item, "an interrupt line");
+    scenario.lines.push_back({field_or<int>(line, "cpu", LineSpec::kAnyCpu), field<uint32_t>(line, "fires"),
+                              operations_from(field<nb::list>(line, "ops"))});
+  }
+  require_runnable(scenario, target);
+  return scenario;
+}
+
+nb::dict to_python(const Scenario& scenario, const plait_target& target) {
+  nb::dict object, knobs;
+  for (size_t i = 0; target.knobs && target.knobs[i].name; ++i) knobs[target.knobs[i].name] = scenario.knobs.at(i);
+  nb::list tasks, lines;
+  for (const TaskSpec& task : scenario.tasks) {
+    nb::dict item;
+    item["cpu"] = index(task.cpu);
+    item["pinned"] = task.pinned;
+    item["ops"] = to_list(task.operations);
+    tasks.append(item);
+  }
+  for (const LineSpec& line : scenario.lines) {
+    nb::dict item;
+    if (line.cpu == LineSpec::kAnyCpu) {
+      item["cpu"] = nb::none();
+    } else {
+      item["cpu"] = line.cpu;
+    }
+    item["fires"] = line.fires;
+    item["ops"] = to_list(line.operations);
+    lines.append(item);
+  }
+  object["cpus"] = scenario.cpus;
+  object["page_size"] = scenario.page_size;
+  object["pages"] = scenario.pages;
+  object["knobs"] = knobs;
+  object["tasks"] = tasks;
+  object["interrupts"] = lines;
+  return object;
+}
+
+std::vector<Deviation> schedule_from(nb::list objects) {
+  std::vector<Deviation> schedule;
+  for (nb::handle item : objects) {
+    const auto object = as<nb::dict>(item, "an element of a list");
+    Deviation deviation;
+    deviation.anchor = context_from(object, "context");
+    deviation.after = field<uint32_t>(object, "after");
+    const auto move = field<std::string>(object, "move");
+    if (!parse(move, deviation.move.kind)) fail("no move is called \"" + move + "\"");
+    deviation.move.cpu = CpuId{field_or<uint8_t>(object, "cpu", 0)};
+    switch (deviation.move.kind) {
+      case MoveKind::kGo: break;
+      case MoveKind::kInterrupt: deviation.move.number = field<uint8_t>(object, "line"); break;
+      case MoveKind::kPreempt: deviation.move.who = context_from(object, "to"); break;
+      case MoveKind::kMigrate: deviation.move.who = context_from(object, "who"); break;
+      case MoveKind::kDevice: deviation.move.number = field<uint8_t>(object, "device"); break;
+    }
+    schedule.push_back(deviation);
+  }
+  return schedule;
+}
+
+nb::list to_python(const std::vector<Deviation>& schedule) {
+  nb::list list;
+  for (const Deviation& deviation : schedule) {
+    nb::dict item;
+    item["context"] = full_name(deviation.anchor);
+    item["after"] = deviation.after;
+    item["move"] = text(name(deviation.move.kind));
+    if (deviation.move.kind != MoveKind::kDevice) item["cpu"] = index(deviation.move.cpu);
+    switch (deviation.move.kind) {
+      case MoveKind::kGo: break;
+      case MoveKind::kInterrupt: item["line"] = deviation.move.number; break;
+      case MoveKind::kPreempt: item["to"] = full_name(deviation.move.who); break;
+      case MoveKind::kMigrate: item["who"] = full_name(deviation.move.who); break;
+      case MoveKind::kDevice: item["device"] = deviation.move.number; break;
+    }
+    list.append(item);
+  }
+  return list;
+}
+
+nb::dict verdict_to_python(const Outcome& outcome) {
+  nb::dict object;
+  object["verdict"] = text(name(outcome.verdict));
+  if (outcome.verdict == VerdictKind::kGaveUp) object["reason"] = text(name(outcome.give_up));
+  if (outcome.verdict != VerdictKind::kFailed) return object;
+  object["kind"] = text(name(outcome.failure.kind));
+  object["message"] = outcome.failure.message;
+  nb::list evidence;
+  for (const Evidence& piece : outcome.failure.evidence) {
+    nb::dict item;
+    item["what"] = piece.what;
+    if (piece.has_context) item["context"] = full_name(piece.context);
+    if (piece.cpu >= 0) item["cpu"] = piece.cpu;
+    if (piece.pc) item["pc"] = piece.pc;
+    if (piece.has_address) item["address"] = piece.address;
+    evidence.append(item);
+  }
+  object["evidence"] = evidence;
+  return object;
+}
+
+nb::list context_names(const Machine& machine) {
+  nb::list names;
+  for (uint32_t slot = 0; slot < Machine::kSlots; ++slot) names.append(machine.context_name(static_cast<int>(slot)));
+  return names;
+}
+
+nb::list events_to_python(const Machine& machine) {
+  nb::list list;
+  for (const Event& event : machine.recorder().events()) {
+    nb::object value = event.has_value ? nb::object(nb::int_(event.value)) : nb::none();
+    nb::object argument = event.has_arg ? nb::object(nb::int_(event.arg)) : nb::none();
+    list.append(nb::make_tuple(event.context, event.cpu, text(name(event.kind)), event.address, event.size, value,
+                               event.pc, argument));
+  }
+  return list;
+}
+
+Limits limits_from(nb::handle handle) {
+  Limits limits;
+  if (handle.is_none()) return limits;
+  const auto object = as<nb::dict>(handle, "limits");
+  limits.steps = field_or<uint32_t>(object, "steps", limits.steps);
+  limits.operation_steps = field_or<uint32_t>(object, "operation_steps", limits.operation_steps);
+  limits.hang_ms = field_or<uint32_t>(object, "hang_ms", limits.hang_ms);
+  limits.shared_stacks = field_or<uint64_t>(object, "shared_stacks", limits.shared_stacks);
+  return limits;
+}
+
+nb::dict to_python(const Limits& limits, uint64_t shared_stacks) {
+  nb::dict object;
+  object["steps"] = limits.steps;
+  object["operation_steps"] = limits.operation_steps;
+  object["hang_ms"] = limits.hang_ms;
+  object["shared_stacks"] = shared_stacks;
+  return object;
+}
+
+SearchOptions options_from(nb::dict object) {
+  SearchOptions options;
+  const auto environment = field<nb::dict>(object, "environment");
+  const auto range = [&](const char* key) {
+    const auto pair = nb::cast<nb::sequence>(environment[key]);
+    return Range{nb::cast<uint32_t>(pair[0]), nb::cast<uint32_t>(pair[1])};
+  };
+  const auto fits = [](Range range, uint32_t low, uint32_t high) {
+    return low <= range.min && range.min <= range.max && range.max <= high;
+  };
+  if (!fits(range("cpus"), 1, kCpusMax) || !fits(range("tasks"), 1, kTasksMax) || !fits(range("interrupts"), 0, kLinesMax)) {
+    fail("the environment is larger than the machine");
+  }
+  options.environment = {range("cpus"), range("tasks"), range("interrupts"), field<bool>(environment, "migration")};
+  options.strategy = field_or<std::string>(object, "strategy", options.strategy);
+  options.seed = field_or<uint64_t>(object, "seed", 0);
+  options.preset = field_or<std::string>(object, "preset", "small") == "real" ? Preset::kReal : Preset::kSmall;
+  options.executions = field_or<uint64_t>(object, "executions", 0);
+  options.schedules_per_scenario = field_or<uint32_t>(object, "schedules_per_scenario", options.schedules_per_scenario);
+  options.by_cut = field_or<bool>(object, "by_cut", false);
+  options.stop_on_failure = field_or<bool>(object, "stop_on_failure", true);
+  options.limits = limits_from(object.contains("limits") ? nb::object(object["limits"]) : nb::none());
+  return options;
+}
+
+nb::dict declaration_to_python(const plait_target& target, uintptr_t load_base) {
+  nb::dict object;
+  nb::list classes, knobs, fields, names;
+  for (const size_t* size = target.size_classes; size && *size; ++size) classes.append(*size);
+  for (const plait_knob* knob = target.knobs; knob && knob->name; ++knob) {
+    nb::dict item;
+    item["name"] = knob->name;
+    item["min"] = knob->min;
+    item["max"] = knob->max;
+    item["standard"] = knob->standard;
+    item["real"] = knob->real;
+    item["help"] = knob->help ? knob->help : "";
+    knobs.append(item);
+  }
+  for (const plait_page_field* page = target.page_fields; page && page->name; ++page) {
+    nb::dict item;
+    item["name"] = page->name;
+    item["offset"] = page->offset;
+    item["size"] = page->size;
+    fields.append(item);
+  }
+  for (const plait_state_name* state = target.state_names; state && state->name; ++state) {
+    nb::dict item;
+    item["name"] = state->name;
+    item["offset"] = reinterpret_cast<uintptr_t>(state->address) - load_base;
+    item["stride"] = state->stride;
+    item["count"] = state->count ? state->count : 1;
+    names.append(item);
+  }
+  object["size_min"] = target.size_min ? target.size_min : 1;
+  object["size_max"] = target.size_max;
+  object["size_classes"] = classes;
+  object["alignment"] = target.alignment ? target.alignment : 8;
+  object["contexts"] = target.contexts ? target.contexts : PLAIT_IN_TASK;
+  object["cpus_max"] = target.cpus_max ? target.cpus_max : kCpusMax;
+  object["refuses"] = target.refuses;
+  if (target.deferred_bound_plus_1) {
+    object["deferred_bound"] = target.deferred_bound_plus_1 - 1;
+  } else {
+    object["deferred_bound"] = nb::none();
+  }
+  object["page_size_small"] = target.page_size_small ? target.page_size_small : 512;
+  object["page_size_real"] = target.page_size_real ? target.page_size_real : 4096;
+  object["knobs"] = knobs;
+  object["page_fields"] = fields;
+  object["state_names"] = names;
+  object["has_check"] = target.check != nullptr;
+  return object;
+}
+
+}  // namespace plait

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// plait._engine: what Python sees of the engine. The only place that knows Python. The process has one machine; a run
+// holds it, with the GIL released, until it is over.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <mutex>
+
+#include "bind/convert.h"
+#include "strategy/registry.h"
+#include "strategy/replay.h"
+#include "tsan/binding.h"
+
+namespace nb = nanobind;
+
+namespace plait {
+namespace {
+
+// Never destroyed: loaded targets point into it, and a process that ends needs no tidy machine.
+Machine& machine() {
+  static auto* instance = new Machine(process_hot());
+  return *instance;
+}
+
+std::mutex& running() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+class Target {
+ public:
+  explicit Target(const std::string& path) : native_(path, bind_runtime(machine())), image_(image_of(native_)) {}
+  ~Target() {
+    std::lock_guard lock(running());
+    if (loaded_ == this) {
+      machine().set_target(TargetImage{});
+      loaded_ = nullptr;
+    }
+  }
+  Target(const Target&) = delete;
+  Target& operator=(const Target&) = delete;
+
+  const plait_target& declaration() const { return native_.declaration(); }
+  nb::dict info() const { return declaration_to_python(declaration(), native_.load_base()); }
+  void use() {
+    if (loaded_ != this) machine().set_target(image_);
+    loaded_ = this;
+    machine().set_thread_locals(native_.tls());  // Python may call from another thread than before
+  }
+
+ private:
+  static inline Target* loaded_ = nullptr;
+  NativeTarget native_;
+  TargetImage image_;
+};
+
+nb::dict run(Target& target, nb::dict scenario_object, nb::list schedule_objects, bool detail, nb::handle limits_object) {
+  const Scenario scenario = scenario_from(scenario_object, target.declaration());
+  Replay replay{schedule_from(schedule_objects)};
+  const Limits limits = limits_from(limits_object);
+  nb::dict result;
+  std::unique_lock lock(running(), std::defer_lock);
+  Outcome outcome;
+  {
+    nb::gil_scoped_release released;
+    lock.lock();
+    target.use();
+    machine().load(scenario, limits);
+    outcome = machine().run(replay, 0, {limits, true, detail});
+  }
+  result["verdict"] = verdict_to_python(outcome);
+  result["trace_hash"] = machine().recorder().hash();
+  result["steps"] = outcome.steps;
+  result["accesses"] = outcome.accesses;
+  result["dropped_deviations"] = replay.dropped();
+  result["skipped_operations"] = outcome.skipped_operations;
+  result["schedule"] = to_python(machine().schedule());
+  result["limits"] = to_python(limits, outcome.shared_stacks);
+  result["contexts"] = context_names(machine());
+  if (detail) result["events"] = events_to_python(machine());
+  return result;
+}
+
+// For bench/: what it costs that every step passes through the engine to somebody who looks at it.
+class EmptySink final : public AccessSink {
+ public:
+  void begin() override {}
+  void step(const AccessEvent&) override {}
+};
+
+class PythonSearch {
+ public:
+  PythonSearch(Target& target, nb::dict options)
+      : target_(target), search_(machine(), target.declaration(), options_from(options)), limits_(options_from(options).limits),
+        with_sink_(options.contains("empty_sink") && nb::cast<bool>(options["empty_sink"])) {}
+
+  nb::dict step(double seconds) {
+    std::vector<Finding> findings;
+    {
+      nb::gil_scoped_release released;
+      std::lock_guard lock(running());
+      target_.use();
+      if (with_sink_) machine().set_sink(&sink_);
+      findings = search_.step(seconds);
+      machine().set_sink(nullptr);
+    }
+    const SearchCounters& counters = search_.counters();
+    nb::dict result;
+    result["done"] = search_.done();
+    result["executions"] = counters.executions;
+    result["accesses"] = counters.accesses;
+    result["steps"] = counters.steps;
+    result["scenarios"] = counters.scenarios;
+    result["behaviours"] = counters.behaviours;
+    result["gave_up"] = counters.gave_up;
+    result["failures"] = counters.failures;
+    result["seconds"] = counters.seconds;
+    nb::list list;
+    for (const Finding& finding : findings) list.append(to_python(finding));
+    result["findings"] = list;
+    return result;
+  }
+
+  nb::dict causes() const {
+    nb::dict counts;
+    for (const auto& [cause, count] : search_.causes()) counts[nb::int_(cause)] = count;
+    return counts;
+  }
+
+ private:
+  nb::dict to_python(const Finding& finding) const {
+    nb::dict object;
+    object["verdict"] = verdict_to_python(finding.outcome);
+    object["scenario"] = plait::to_python(finding.scenario, target_.declaration());
+    object["schedule"] = plait::to_python(finding.schedule);
+    object["group"] = finding.outcome.cause;
+    object["execution"] = finding.execution;
+    object["steps"] = finding.outcome.steps;
+    object["trace_hash"] = finding.trace_hash;
+    object["seconds"] = finding.seconds;
+    object["limits"] = plait::to_python(limits_, finding.outcome.shared_stacks);
+    return object;
+  }
+
+  Target& target_;
+  Search search_;
+  Limits limits_;
+  EmptySink sink_;
+  bool with_sink_;
+};
+
+nb::list strategies() {
+  nb::list names;
+  for (std::string_view name : strategy_names()) names.append(nb::str(name.data(), name.size()));
+  return names;
+}
+
+}  // namespace
+}  // namespace plait
+
+NB_MODULE(_engine, module) {
+  using namespace plait;
+  using namespace nb::literals;
+  module.doc() = "Plait's engine. Use the modules of the plait package instead.";
+  nb::set_leak_warnings(false);  // a search that is still referenced when the process ends is no mistake
+  nb::class_<Target>(module, "NativeTarget")
+      .def(nb::init<const std::string&>(), "path"_a)
+      .def_prop_ro("info", &Target::info);
+  nb::class_<PythonSearch>(module, "Search")
+      .def(nb::init<Target&, nb::dict>(), "target"_a, "options"_a, nb::keep_alive<1, 2>())
+      .def("step", &PythonSearch::step, "seconds"_a)
+      .def_prop_ro("causes", &PythonSearch::causes);
+  module.def("run", &run, "target"_a, "scenario"_a, "schedule"_a, nb::kw_only(), "detail"_a = false,
+             "limits"_a = nb::none());
+  module.def("strategies", &strategies);
+  module.def("version", [] { return PLAIT_VERSION; });
+  module.attr("DEFAULT_LIMITS") = to_python(Limits{}, 0);
+}

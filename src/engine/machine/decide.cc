@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Decisions: which moves are enabled, which of them is the default, and what a move does. The enabled moves and the
+// default follow machine.md, "Decisions", with two additions that it leaves open: when nothing else can move, a task
+// that waits in the queue of a CPU whose running task cannot go on is switched in (a timer tick would), and after that
+// a spinning context goes on.
+#include "base/check.h"
+#include "machine/machine.h"
+
+namespace plait {
+
+bool Machine::executable(const Context& context) const {
+  if (context.pending.kind != EventKind::kSpinLock) return true;
+  return reinterpret_cast<const plait_spinlock*>(context.pending.address)->holder == 0;
+}
+
+// A question changes nothing: fast and recorded executions ask it at different times.
+bool Machine::can_go(const Context& context) const {
+  return context.state == ContextState::kReady && executable(context) && (!context.spinning || spin_over(context));
+}
+
+bool Machine::can_preempt(const Cpu& cpu) const {
+  return cpu.irq_enabled && cpu.preempt_count == 0 && cpu.depth == 0 && cpu.running != nullptr;
+}
+
+bool Machine::line_may_fire(uint32_t line) const {
+  return !lines_[line].active && (lines_[line].pending || lines_[line].fired < scenario_.lines[line].fires);
+}
+
+bool Machine::accepts(uint32_t cpu, uint32_t line) const {
+  const int wanted = scenario_.lines[line].cpu;
+  return cpus_[cpu].irq_enabled && (wanted == LineSpec::kAnyCpu || static_cast<uint32_t>(wanted) == cpu);
+}
+
+Move Machine::go_move(uint32_t cpu) const {
+  return {MoveKind::kGo, CpuId{static_cast<uint8_t>(cpu)}, 0, 0, cpus_[cpu].top()->id};
+}
+
+bool Machine::default_move(Move& move) {
+  if (last_) {
+    const auto cpu = static_cast<uint32_t>(last_->cpu);
+    Context* top = cpus_[cpu].top();
+    const bool returned = last_->id.kind == ContextKind::kIrq && last_->state == ContextState::kFinished;
+    if (top && (top == last_ || returned) && can_go(*top)) {
+      move = go_move(cpu);
+      return true;
+    }
+  }
+  for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+    Context* top = cpus_[cpu].top();
+    if (top && can_go(*top)) {
+      move = go_move(cpu);
+      return true;
+    }
+  }
+  for (uint32_t line = 0; line < scenario_.lines.size(); ++line) {
+    for (uint32_t cpu = 0; lines_[line].pending && cpu < scenario_.cpus; ++cpu) {
+      if (!line_may_fire(line) || !accepts(cpu, line)) continue;
+      const ContextId handler{ContextKind::kIrq, static_cast<uint8_t>(line), static_cast<uint16_t>(lines_[line].fired)};
+      move = {MoveKind::kInterrupt, CpuId{static_cast<uint8_t>(cpu)}, static_cast<uint8_t>(line), 0, handler};
+      return true;
+    }
+  }
+  for (uint32_t device = 0; device < devices_.size(); ++device) {
+    if (!devices_[device]->enabled()) continue;
+    move = {MoveKind::kDevice, {}, static_cast<uint8_t>(device), 0, {}};
+    return true;
+  }
+  for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+    for (uint32_t i = 0; can_preempt(cpus_[cpu]) && i < cpus_[cpu].queued; ++i) {
+      if (!can_go(*cpus_[cpu].queue[i])) continue;
+      move = {MoveKind::kPreempt, CpuId{static_cast<uint8_t>(cpu)}, 0, 0, cpus_[cpu].queue[i]->id};
+      return true;
+    }
+  }
+  return default_spinner(move);
+}
+
+// Nothing else can move: the contexts that spin go on in turn, because what one waits for another may do.
+bool Machine::default_spinner(Move& move) const {
+  const Context* next = nullptr;
+  for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+    const Context* top = cpus_[cpu].top();
+    if (top && top->spinning && executable(*top) && (!next || top->spin_turn < next->spin_turn)) next = top;
+  }
+  if (next) move = go_move(index(next->cpu));
+  return next != nullptr;
+}
+
+bool Machine::limited() const {
+  for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+    const Cpu& state = cpus_[cpu];
+    if (!state.irq_enabled && (!scenario_.lines.empty() || state.queued)) return true;
+    if (state.preempt_count != 0 && (state.queued || scenario_.cpus > 1)) return true;
+  }
+  return false;
+}
+
+// The default first, then the others in a fixed order.
+std::span<const Move> Machine::all() {
+  if (!enabled_.empty()) return enabled_;
+  enabled_.push_back(default_);
+  const auto add = [&](const Move& move) {
+    if (move != default_) enabled_.push_back(move);
+  };
+  for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+    Context* top = cpus_[cpu].top();
+    if (top && can_go(*top)) add(go_move(cpu));
+  }
+  for (uint32_t line = 0; line < scenario_.lines.size(); ++line) {
+    if (!line_may_fire(line)) continue;
+    const ContextId handler{ContextKind::kIrq, static_cast<uint8_t>(line), static_cast<uint16_t>(lines_[line].fired)};
+    for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+      if (accepts(cpu, line)) add({MoveKind::kInterrupt, CpuId{static_cast<uint8_t>(cpu)}, static_cast<uint8_t>(line), 0, handler});
+    }
+  }
+  for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+    const Cpu& state = cpus_[cpu];
+    for (uint32_t i = 0; can_preempt(state) && i < state.queued; ++i) {
+      if (can_go(*state.queue[i])) add({MoveKind::kPreempt, CpuId{static_cast<uint8_t>(cpu)}, 0, 0, state.queue[i]->id});
+    }
+  }
+  for (uint32_t slot = 1; scenario_.cpus > 1 && slot <= task_count_; ++slot) {
+    const Context& task = contexts_[slot];
+    const Cpu& home = cpus_[static_cast<uint32_t>(task.cpu)];
+    if (task.pinned || task.state != ContextState::kReady) continue;
+    if (home.running == &task && !can_preempt(home)) continue;
+    for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
+      if (cpu != static_cast<uint32_t>(task.cpu)) {
+        add({MoveKind::kMigrate, CpuId{static_cast<uint8_t>(cpu)}, 0, 0, task.id});
+      }
+    }
+  }
+  for (uint32_t device = 0; device < devices_.size(); ++device) {
+    if (devices_[device]->enabled()) add({MoveKind::kDevice, {}, static_cast<uint8_t>(device), 0, {}});
+  }
+  return enabled_;
+}
+
+// Asks the strategy until somebody takes a step; that context, or null when nothing can move.
+Context* Machine::decide() {
+  for (;;) {
+    enabled_.clear();
+    if (!default_move(default_)) return nullptr;
+    Point point;
+    if (last_) point = {last_->id, last_->steps, steps_, false};
+    point.forced = !last_ || default_.kind != MoveKind::kGo || cpus_[index(default_.cpu)].top() != last_;
+    const Choice choice = strategy_->choose(*this, point);
+    Move move = default_;
+    if (choice.index != 0) {
+      ENGINE_CHECK(choice.index < enabled_.size());
+      move = enabled_[choice.index];
+      record_deviation(move);
+    }
+    quiet_left_ = choice.quiet;
+    ask_on_change_ = choice.until == Until::kChange;
+    limited_ = ask_on_change_ && limited();
+    Context* previous = last_;
+    if (Context* next = apply(move)) {
+      must_ask_ = next != previous && choice.until == Until::kSwitch;
+      if (next != previous) {
+        slice_left_ = kSlice;
+        next->slice_writes = hot_.writes;
+      }
+      if (next->spinning) next->spin_turn = ++spin_turns_;
+      next->spinning = false;
+      return next;
+    }
+  }
+}
+
+void Machine::record_deviation(const Move& move) {
+  Deviation deviation;
+  if (last_) {
+    deviation.anchor = last_->id;
+    deviation.after = last_->steps;
+    last_cut_ = mix(mix(relative(last_->pending.pc), static_cast<uint64_t>(move.kind)),
+                    static_cast<uint64_t>(last_->pending.kind));
+  }
+  deviation.move = move;
+  if (move.kind == MoveKind::kGo || move.kind == MoveKind::kInterrupt) deviation.move.who = {};
+  schedule_.push_back(deviation);
+}
+
+Context* Machine::find(ContextId id) {
+  for (Context* used : used_) {
+    Context& context = *used;
+    if (context.state != ContextState::kUnused && context.id == id) return &context;
+  }
+  return nullptr;
+}
+
+Context* Machine::apply(const Move& move) {
+  Cpu& cpu = cpus_[static_cast<uint32_t>(move.cpu)];
+  switch (move.kind) {
+    case MoveKind::kGo: break;
+    case MoveKind::kInterrupt: return apply_interrupt(move);
+    case MoveKind::kPreempt: apply_preempt(move); break;
+    case MoveKind::kMigrate: apply_migrate(move); return nullptr;
+    case MoveKind::kDevice:
+      event(EventKind::kDevice, nullptr, move.cpu, move.number);
+      devices_[move.number]->step(*this);
+      return nullptr;
+  }
+  last_ = cpu.top();
+  return last_;
+}
+
+Context* Machine::apply_interrupt(const Move& move) {
+  Cpu& cpu = cpus_[static_cast<uint32_t>(move.cpu)];
+  Line& line = lines_[move.number];
+  event(EventKind::kInterrupt, cpu.top(), move.cpu, move.number);
+  const ContextId id{ContextKind::kIrq, move.number, static_cast<uint16_t>(line.fired)};
+  Context& handler = prepare_context(kHandlerSlot + move.number, id, move.cpu, true);
+  line.pending = false;
+  ++line.fired;
+  line.active = true;
+  cpu.handlers[cpu.depth++] = &handler;
+  cpu.irq_enabled = false;
+  last_ = &handler;
+  return last_;
+}
+
+void Machine::apply_preempt(const Move& move) {
+  Cpu& cpu = cpus_[static_cast<uint32_t>(move.cpu)];
+  Context& in = *find(move.who);
+  Context* out = cpu.running;
+  event(EventKind::kPreempt, out, move.cpu, in.slot);
+  dequeue(in);
+  cpu.running = &in;
+  enqueue(*out);
+}
+
+void Machine::apply_migrate(const Move& move) {
+  Context& task = *find(move.who);
+  Cpu& from = cpus_[static_cast<uint32_t>(task.cpu)];
+  event(EventKind::kMigrate, &task, task.cpu, static_cast<int64_t>(move.cpu));
+  if (from.running == &task) {
+    leave_cpu(task);
+  } else {
+    dequeue(task);
+  }
+  task.cpu = move.cpu;
+  make_ready(task);
+}
+
+void Machine::leave_cpu(Context& task) {
+  Cpu& cpu = cpus_[static_cast<uint32_t>(task.cpu)];
+  cpu.running = cpu.queued ? cpu.queue[0] : nullptr;
+  if (cpu.running) dequeue(*cpu.running);
+}
+
+void Machine::enqueue(Context& task) {
+  Cpu& cpu = cpus_[static_cast<uint32_t>(task.cpu)];
+  cpu.queue[cpu.queued++] = &task;
+}
+
+void Machine::dequeue(Context& task) {
+  Cpu& cpu = cpus_[static_cast<uint32_t>(task.cpu)];
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < cpu.queued; ++i) {
+    if (cpu.queue[i] != &task) cpu.queue[kept++] = cpu.queue[i];
+  }
+  cpu.queued = kept;
+}
+
+// Its turn to run or to queue on its CPU.
+void Machine::make_ready(Context& context) {
+  context.state = ContextState::kReady;
+  context.blocked_on = BlockedOn::kNothing;
+  Cpu& cpu = cpus_[static_cast<uint32_t>(context.cpu)];
+  if (cpu.running == nullptr) {
+    cpu.running = &context;
+  } else {
+    enqueue(context);
+  }
+}
+
+// Leaves the running fiber for the context's; null: the execution is over.
+void Machine::transfer(Context* to) {
+  Context* from = current_;
+  if (to == nullptr) leave_run();
+  if (to == from) return;
+  behaviour_ = mix(behaviour_, relative(from->pending.pc) << 8 | uint64_t{to->slot});
+  if (target_.tls.size) swap_thread_locals(from->slot, to->slot);
+  current_ = to;
+  use_stack_of(*to);
+  to->fiber.switch_from(from->fiber);
+}
+
+}  // namespace plait

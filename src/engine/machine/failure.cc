@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How an execution ends early: a failure with its evidence, a give-up, or a crash of the target's code that the crash
+// guard caught. All of them leave the running fiber for good.
+#include <csignal>
+#include <cstring>
+#include <iterator>
+
+#include "base/check.h"
+#include "machine/machine.h"
+
+namespace plait {
+namespace {
+
+// Evidence of a hang: where the timer happened to find the loop, anywhere in it. plait.check knows this word.
+const std::string kHang = "hang";
+
+std::string hex(uint64_t value) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+}  // namespace
+
+uint64_t Machine::encode(uintptr_t address) const {
+  const auto tagged = [](AddressTag tag, uint64_t offset) { return (uint64_t{tag} << kTagShift) | offset; };
+  if (memory_.in_arena(address)) return tagged(kArena, memory_.offset(address));
+  if (address - target_.load_base < target_.load_size) return tagged(kModule, address - target_.load_base);
+  if (stacks_.contains(address)) {
+    const size_t slot = stacks_.slot_of(address);
+    return tagged(kStack, uint64_t{slot} << 32 | ((address - stacks_.stack_lo(slot)) & 0xffffffffu));
+  }
+  return address & ((uint64_t{1} << kTagShift) - 1);
+}
+
+std::string Machine::place_name(uintptr_t address) const {
+  if (memory_.in_arena(address)) return hex(memory_.offset(address));
+  if (address - target_.load_base < target_.load_size) return "global at module+" + hex(address - target_.load_base);
+  if (stacks_.contains(address)) return "the stack of " + context_name(static_cast<int>(stacks_.slot_of(address)));
+  if (address == 0) return "null";
+  if (address < 4096) return "null + " + std::to_string(address);
+  return "a wild address";
+}
+
+uint64_t Machine::relative(uintptr_t pc) const {
+  return pc - target_.load_base < target_.load_size ? pc - target_.load_base : 0;
+}
+
+bool Machine::in_code(uintptr_t pc) const {
+  for (const AddressRange& range : target_.code) {
+    if (range.contains(pc)) return true;
+  }
+  return false;
+}
+
+Evidence Machine::here(uintptr_t pc, std::string what) {
+  Evidence evidence;
+  if (current_ && current_->slot != 0) {
+    evidence.has_context = true;
+    evidence.context = current_->id;
+    evidence.cpu = static_cast<int>(current_->cpu);
+  }
+  evidence.pc = relative(pc);
+  evidence.what = std::move(what);
+  return evidence;
+}
+
+Evidence Machine::there(const Context& context, std::string what) {
+  Evidence evidence;
+  evidence.has_context = true;
+  evidence.context = context.id;
+  evidence.cpu = static_cast<int>(context.cpu);
+  evidence.pc = relative(context.pending.pc);
+  evidence.what = std::move(what);
+  return evidence;
+}
+
+uint64_t Machine::cause_hash(const Failure& failure) const {
+  uint64_t hash = mix(0x6361757365, static_cast<uint64_t>(failure.kind));
+  for (const Evidence& evidence : failure.evidence) hash = mix(hash, evidence.what == kHang ? 0 : evidence.pc);
+  return hash;
+}
+
+void Machine::die(FailureKind kind, std::string message, uintptr_t pc, uintptr_t address) {
+  Failure failure;
+  failure.kind = kind;
+  failure.message = std::move(message);
+  failure.evidence.push_back(here(pc, std::string(name(kind))));
+  if (address != kNoAddress) {
+    failure.evidence.back().has_address = true;
+    failure.evidence.back().address = encode(address);
+  }
+  fail(std::move(failure));
+}
+
+// What is on a fiber is never destroyed: the fiber is abandoned. So nothing that owns memory may stay behind on it;
+// swapping leaves the old failure's memory in a local of a function that returns.
+void Machine::keep_failure(Failure&& failure) {
+  Failure kept = std::move(failure);
+  outcome_.verdict = VerdictKind::kFailed;
+  outcome_.cause = cause_hash(kept);
+  std::swap(outcome_.failure, kept);
+}
+
+void Machine::fail(Failure failure) {
+  settle();
+  keep_failure(std::move(failure));
+  leave_run();
+}
+
+void Machine::give_up(GiveUp reason) {
+  outcome_.verdict = VerdictKind::kGaveUp;
+  outcome_.give_up = reason;
+  leave_run();
+}
+
+void Machine::leave_run() {
+  over_ = true;
+  hot_.fuel = granted_ = 0;
+  main_.switch_from(current_->fiber);
+  ENGINE_CHECK(!"an abandoned fiber was resumed");
+  __builtin_unreachable();
+}
+
+// For ENGINE_CHECK: the abort that follows is the engine's, not a verdict on the target.
+void Machine::black_box(void* argument) {
+  CrashGuard::disarm();
+  const Machine& machine = *static_cast<const Machine*>(argument);
+  std::fprintf(stderr, "after %llu steps, strategy seed %llu, schedule so far:\n",
+               static_cast<unsigned long long>(machine.steps_), static_cast<unsigned long long>(machine.seed_));
+  for (const Deviation& deviation : machine.schedule_) {
+    std::fprintf(stderr, "  %s after %u: %s cpu %u number %u %s\n", full_name(deviation.anchor).c_str(), deviation.after,
+                 std::string(name(deviation.move.kind)).c_str(), index(deviation.move.cpu), deviation.move.number,
+                 full_name(deviation.move.who).c_str());
+  }
+}
+
+// ---- crashes
+
+void Machine::on_crash(void* machine, const Crash& crash) { static_cast<Machine*>(machine)->crashed(crash); }
+
+// On the landing stack. The stack of the crashed context is searched for the innermost return address into the
+// target, for crashes in code that is not the target's (libc, a wild jump).
+void Machine::crashed(const Crash& crash) {
+  uintptr_t pc = in_code(crash.pc) ? crash.pc + 1 : 0;
+  if (pc == 0 && stacks_.contains(crash.sp) && !stacks_.in_guard(crash.sp)) {
+    const uintptr_t top = stacks_.stack_hi(stacks_.slot_of(crash.sp));
+    for (uintptr_t at = (crash.sp + 7) & ~uintptr_t{7}; pc == 0 && at + 8 <= top; at += 8) {
+      const uintptr_t word = *reinterpret_cast<const uintptr_t*>(at);
+      if (in_code(word)) pc = word;
+    }
+  }
+  const std::string who = current_ && current_->slot ? short_name(current_->id) : "init or check";
+  Failure failure;
+  const bool segv = crash.signal == SIGSEGV || crash.signal == SIGBUS;
+  if (crash.hang) {
+    failure.kind = FailureKind::kLivelock;
+    failure.message = who + " ran for " + std::to_string(limits_.hang_ms) + " ms without a single visible operation";
+  } else if (segv && stacks_.in_guard(crash.address)) {
+    failure.kind = FailureKind::kStackOverflow;
+    failure.message = who + " overflowed its stack of " + std::to_string(kStackBytes / 1024) + " KiB";
+  } else if (segv && crash.pc == crash.address) {
+    failure.kind = FailureKind::kWildJump;
+    failure.message = who + " jumped to " + place_name(crash.address);
+  } else if (segv && crash.address < 4096) {
+    failure.kind = FailureKind::kNullDereference;
+    failure.message = who + " dereferenced " + place_name(crash.address);
+  } else if (segv) {
+    failure.kind = FailureKind::kUnmappedAccess;
+    failure.message = who + " touched " + place_name(crash.address) + ", which is not mapped";
+  } else if (crash.signal == SIGABRT) {
+    failure.kind = FailureKind::kAbort;
+    failure.message = who + " aborted";
+  } else {
+    failure.kind = FailureKind::kCrash;
+    failure.message = who + (crash.signal == SIGFPE   ? " divided by zero (SIGFPE)"
+                             : crash.signal == SIGILL ? " ran into an illegal instruction (SIGILL)"
+                                                      : " was stopped by signal " + std::to_string(crash.signal));
+  }
+  failure.evidence.push_back(here(pc, crash.hang ? kHang : std::string(name(failure.kind))));
+  settle();
+  keep_failure(std::move(failure));
+  over_ = true;
+  main_.switch_from(landing_);
+  ENGINE_CHECK(!"the landing was resumed");
+}
+
+}  // namespace plait

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The deterministic machine: CPUs, contexts, memory and the rules by which they take steps. machine.md is the normative
+// text. Executes (target, scenario, schedule) and returns a verdict; the schedule comes from a Strategy and is always
+// recorded.
+//
+// One function decides (decide.cc), one announces (step.cc); kernel.cc, locks.cc and waits.cc are what plait/kernel.h
+// promises, operations.cc runs the scenario's programs and judges what alloc and free answered, quiescence.cc judges the
+// end.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/hot.h"
+#include "base/names.h"
+#include "check/failure.h"
+#include "check/objects.h"
+#include "fiber/crash.h"
+#include "fiber/fiber.h"
+#include "machine/device.h"
+#include "machine/scenario.h"
+#include "machine/strategy.h"
+#include "memory/memory.h"
+#include "plait/target.h"
+#include "task/context.h"
+#include "trace/access_sink.h"
+#include "trace/recorder.h"
+
+namespace plait {
+
+// A loaded target as the machine sees it.
+struct TargetImage {
+  const plait_target* declaration = nullptr;
+  uintptr_t load_base = 0;
+  size_t load_size = 0;
+  std::vector<AddressRange> code;
+  AddressRange data;
+  std::vector<AddressRange> constants;
+  AddressRange tls;
+  std::vector<std::byte> tls_image;
+};
+
+struct Limits {
+  uint32_t steps = 200000;           // visible operations of an execution, then it gives up
+  uint32_t operation_steps = 20000;  // of one allocator operation, then it is a livelock
+  uint32_t hang_ms = 100;            // CPU time without any visible operation, then it is a livelock
+  uint64_t shared_stacks = 0;        // bit per context slot: its stack accesses are visible (Outcome returns it)
+};
+
+struct RunOptions {
+  Limits limits;
+  bool record = false;  // trace hash (every step goes through the engine)
+  bool events = false;  // and keep the events
+};
+
+struct Outcome {
+  VerdictKind verdict = VerdictKind::kPassed;
+  GiveUp give_up = GiveUp::kStepLimit;
+  Failure failure;
+  uint64_t steps = 0;
+  uint64_t accesses = 0;
+  uint32_t skipped_operations = 0;
+  uint64_t behaviour = 0;      // hash of who was cut where, and what operations returned
+  uint64_t cause = 0;          // hash of the failure's kind and places: equal for repeats of one failure
+  uint64_t cut = 0;            // hash of where the last deviation cut whom
+  uint64_t shared_stacks = 0;  // to be handed to Limits in a replay
+};
+
+class Machine : private Moves {
+ public:
+  static constexpr uint32_t kHandlerSlot = 1 + kTasksMax;  // slot 0 boots and checks; then tasks and workers
+  static constexpr uint32_t kSlots = kHandlerSlot + kLinesMax;
+  static constexpr uintptr_t kNoAddress = ~uintptr_t{0};
+
+  // Only one machine runs at a time in a process; `hot` is what the target's hooks read.
+  explicit Machine(Hot& hot);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  void set_target(const TargetImage& image);
+  void set_thread_locals(AddressRange block) { target_.tls = block; }  // of the thread that runs now
+  void set_sink(AccessSink* sink) { sink_ = sink; }
+  void set_devices(std::vector<Device*> devices) { devices_ = std::move(devices); }
+
+  // Runs the target's init under this scenario; executions start from the state that it leaves.
+  void load(const Scenario& scenario, const Limits& limits);
+  uint64_t loads() const { return loads_; }  // changes with every load, whoever asked for it
+  // Steps of the longest execution since the load: what strategies are told.
+  uint32_t longest() const { return longest_; }
+  void set_longest(uint32_t steps) { longest_ = steps; }
+  // `seed` goes to the strategy. Runs again from the start, unseen, when it finds that a stack is shared.
+  Outcome run(Strategy& strategy, uint64_t seed, const RunOptions& options);
+  const std::vector<Deviation>& schedule() const { return schedule_; }  // of the last run
+  const Recorder& recorder() const { return recorder_; }
+  std::string context_name(int slot) const;
+  uint64_t encode(uintptr_t address) const;
+  const Scenario& scenario() const { return scenario_; }
+  Hot& hot() { return hot_; }
+  Memory& memory() { return memory_; }
+
+  // ---- what the runtime table calls (on the fiber of the running context)
+  void access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  void fence(uint32_t order, uintptr_t pc);
+  uint32_t irq_save(uintptr_t pc);
+  void irq_restore(uint32_t flags, uintptr_t pc);
+  void irq_set(bool on, uintptr_t pc);
+  bool irq_enabled() const;
+  void preempt_disable(uintptr_t pc);
+  void preempt_enable(uintptr_t pc);
+  bool preemptible() const;
+  uint32_t cpu_id(uintptr_t pc);
+  uint32_t cpu_count() const { return scenario_.cpus; }
+  bool in_handler() const;
+  void spin_lock(plait_spinlock* lock, uintptr_t pc);
+  bool spin_trylock(plait_spinlock* lock, uintptr_t pc);
+  void spin_unlock(plait_spinlock* lock, uintptr_t pc);
+  void mutex_lock(plait_mutex* mutex, uintptr_t pc);
+  bool mutex_trylock(plait_mutex* mutex, uintptr_t pc);
+  void mutex_unlock(plait_mutex* mutex, uintptr_t pc);
+  void wait(plait_wait_queue* queue, uintptr_t pc);
+  void wait_prepare(plait_wait_queue* queue, uintptr_t pc);
+  void wait_commit(plait_wait_queue* queue, uintptr_t pc);
+  void wait_cancel(plait_wait_queue* queue, uintptr_t pc);
+  void wait_mutex(plait_wait_queue* queue, plait_mutex* mutex, uintptr_t pc);
+  void wake(plait_wait_queue* queue, bool all, uintptr_t pc);
+  void sem_down(plait_semaphore* semaphore, uintptr_t pc);
+  bool sem_trydown(plait_semaphore* semaphore, uintptr_t pc);
+  void sem_up(plait_semaphore* semaphore, uintptr_t pc);
+  void might_sleep(uintptr_t pc);
+  void worker_start(uint32_t cpu, void (*body)(void*), void* argument, uintptr_t pc);
+  size_t page_size() const { return scenario_.page_size; }
+  void* page_alloc(size_t count, uint32_t flags, uintptr_t pc);
+  void page_free(void* pages, size_t count, uintptr_t pc);
+  void relax(uintptr_t pc);
+  void report_free(const void* object, uint32_t cpu, uintptr_t pc);
+  void report_deferred(const void* object, uintptr_t pc);
+  void report_page(const void* pages, uintptr_t pc);
+  bool is_live(const void* object);
+  void* heap_alloc(size_t size, size_t alignment, uintptr_t pc);
+  void heap_free(void* block, uintptr_t pc);
+  size_t heap_size(const void* block) const;
+  // Ends the execution with a failure at this place; never returns.
+  [[noreturn]] void die(FailureKind kind, std::string message, uintptr_t pc, uintptr_t address = kNoAddress);
+  void setjmp_note(const void* buffer, uintptr_t frame);
+  bool longjmp_ok(const void* buffer) const;
+  void throw_note(uintptr_t pc) { current_->throw_pc = pc; }
+  // For devices.
+  void raise_line(uint32_t line) { lines_[line].pending = true; }
+
+ private:
+  enum class Mode : uint8_t { kIdle, kBoot, kRun, kCheck };
+  static constexpr uint32_t kSlice = 256;  // visible operations between two looks for a silent spin
+  static constexpr size_t kStackBytes = 128 * 1024;
+
+  struct Cpu {
+    bool irq_enabled = true;
+    int preempt_count = 0;
+    Context* running = nullptr;  // a task; null: idle
+    std::array<Context*, kTasksMax> queue{};  // runnable tasks, in order
+    uint32_t queued = 0;
+    std::array<Context*, kLinesMax> handlers{};  // nested, innermost last
+    uint32_t depth = 0;
+    Context* top() const { return depth ? handlers[depth - 1] : running; }
+    void reset() {  // the arrays mean nothing beyond `queued` and `depth`
+      irq_enabled = true;
+      preempt_count = 0;
+      running = nullptr;
+      queued = depth = 0;
+    }
+  };
+  struct Line {
+    uint32_t fired = 0;
+    bool pending = false;  // raised by a device
+    bool active = false;   // its handler runs: a line does not interrupt itself
+  };
+  struct Slot {
+    enum class State : uint8_t { kEmpty, kPending, kFull } state = State::kEmpty;
+    uintptr_t object = 0;
+    uint32_t size = 0;
+    uintptr_t last_freed = 0;  // for double-free
+  };
+  struct Worker {
+    uint32_t cpu;
+    void (*body)(void*);
+    void* argument;
+  };
+  struct SavedJump {
+    const void* buffer;
+    uintptr_t frame;
+    uint32_t slot;
+    uint64_t operation;  // serial
+  };
+
+  // run.cc
+  void begin_run(const RunOptions& options);
+  void run_once(Strategy& strategy, uint64_t seed, const RunOptions& options);
+  void enter(Context& first);  // from the main stack into a fiber, until the execution ends
+  void boot(void (*body)(Machine&), Mode mode);  // runs body on the boot fiber, alone
+  Context& prepare_context(uint32_t slot, ContextId id, CpuId cpu, bool pinned);
+  // Stack tops lie a cache way apart; without an offset of their own they would all compete for the same lines.
+  uintptr_t stack_top(uint32_t slot) const { return stacks_.stack_hi(slot) - (slot % 8) * 512; }
+  void use_stack_of(const Context& context);
+  void swap_thread_locals(uint32_t from, uint32_t to);
+  static void context_entry(void* argument);
+  static void boot_entry(void* argument);
+
+  // step.cc
+  void step(EventKind kind, uintptr_t pc, uintptr_t address = 0, size_t size = 0, uint32_t access = 0) {
+    if (hot_.fuel > 0) [[likely]] {
+      --hot_.fuel;
+      kernel_steps_ += mode_ == Mode::kRun;
+      return;
+    }
+    step_slow({kind, access, address, size, pc});
+  }
+  void step_slow(const PendingStep& step);
+  [[gnu::noinline]] void access_slow(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  void settle();
+  void grant();
+  void note_step(const Context& context);
+  bool holds_at_this_step();
+  void close_event();
+  void check_limits(Context& context);
+  void look_for_spin(Context& context);
+  void watch_read(Context& context, uintptr_t address, size_t size);
+  void check_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  [[noreturn]] void bad_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  bool on_stack_access(uintptr_t address);
+  bool is_constant(uintptr_t address) const;
+  void event(EventKind kind, const Context* context, CpuId cpu, int64_t arg);
+  void set_event_value(uint64_t value) {
+    if (recording_) recorder_.set_value(value);
+  }
+  void set_event_arg(int64_t arg) {
+    if (recording_) recorder_.set_arg(arg);
+  }
+
+  // decide.cc
+  Context* decide();
+  std::span<const Move> all() override;  // of the moves enabled now
+  bool limited() const;
+  bool default_move(Move& move);
+  bool can_go(const Context& context) const;
+  bool default_spinner(Move& move) const;
+  bool executable(const Context& context) const;
+  bool spin_over(const Context& context) const;
+  bool can_preempt(const Cpu& cpu) const;
+  bool line_may_fire(uint32_t line) const;
+  bool accepts(uint32_t cpu, uint32_t line) const;  // interrupts are on and the line goes there
+  Move go_move(uint32_t cpu) const;
+  Context* apply(const Move& move);
+  Context* apply_interrupt(const Move& move);
+  void apply_preempt(const Move& move);
+  void apply_migrate(const Move& move);
+  void record_deviation(const Move& move);
+  void transfer(Context* to);
+  void leave_cpu(Context& task);
+  void enqueue(Context& task);
+  void dequeue(Context& task);
+  Context* find(ContextId id);
+  // A move may have become enabled that was not.
+  void change() {
+    must_ask_ = must_ask_ || ask_on_change_;
+    if (must_ask_) drain_fuel();
+  }
+  // The next step will pass through the engine.
+  void drain_fuel() {
+    if (mode_ != Mode::kRun) return;
+    settle();
+    empty_fuel();
+  }
+  // Below 0 means asked, as 0 does; that it keeps changing tells the watchdog that the engine is being called.
+  void empty_fuel() { hot_.fuel = granted_ = -static_cast<int64_t>(++progress_ & 0xffff); }
+
+  // waits.cc, locks.cc
+  void block(BlockedOn what, uintptr_t object, uintptr_t pc);
+  uint32_t wake_waiters(BlockedOn what, uintptr_t object, bool all);
+  void make_ready(Context& context);
+  Context& owner_task(Context& context);
+  void need_sleepable(const char* what, uintptr_t pc);
+  void check_word(const void* object, size_t size, uintptr_t pc);
+  [[noreturn]] void self_deadlock(uintptr_t lock, uint64_t holder, uintptr_t pc);
+  [[noreturn]] void damaged_lock(uintptr_t lock, uintptr_t pc);
+  const Context* holder_of(const Context& waiting) const;
+  void lock_mutex(plait_mutex* mutex, uintptr_t pc);
+  bool release_mutex(plait_mutex* mutex, uintptr_t pc);
+
+  // operations.cc
+  void run_operations(const std::vector<Operation>& operations);
+  void do_alloc(const Operation& operation);
+  void do_free(const Operation& operation);
+  void begin_operation(int slot);
+  void end_operation();
+  int call_target_free(uintptr_t object);
+  void do_misuse(const Operation& operation);
+  void run_worker(Context& context);
+  bool alone() const;
+  void set_event_kind(EventKind kind) {
+    if (recording_) recorder_.set_kind(kind);
+  }
+  void check_returned_object(const Operation& operation, uintptr_t object);
+  [[noreturn]] void double_allocation(uintptr_t object, uint32_t size, const Object& other);
+  void check_restored(const char* operation);
+  uint64_t fill_place(uintptr_t object) const;
+  void fill(uintptr_t object, uint32_t size);
+  void check_fill(const Object& object);
+  void handler_exit(Context& context);
+  void finish_context(Context& context);
+
+  // quiescence.cc
+  void stuck();
+  bool quiescent() const;
+  bool lines_left() const;
+  void judge_quiescence();
+  void judge_objects();
+  void judge_pages();
+
+  // failure.cc
+  void keep_failure(Failure&& failure);
+  [[noreturn]] void fail(Failure failure);
+  [[noreturn]] void give_up(GiveUp reason);
+  [[noreturn]] void leave_run();
+  Evidence here(uintptr_t pc, std::string what);
+  Evidence there(const Context& context, std::string what);
+  std::string place_name(uintptr_t address) const;
+  uint64_t relative(uintptr_t pc) const;
+  bool in_code(uintptr_t pc) const;
+  void stuck_failure(Failure failure);
+  static void black_box(void* machine);
+  static void on_crash(void* machine, const Crash& crash);
+  void crashed(const Crash& crash);
+  uint64_t cause_hash(const Failure& failure) const;
+
+  Hot& hot_;
+  Memory memory_;
+  StackRange stacks_;
+  TargetImage target_;
+  Scenario scenario_;
+  Limits limits_;
+  std::vector<Device*> devices_;
+  AccessSink* sink_ = nullptr;
+
+  Mode mode_ = Mode::kIdle;
+  Fiber main_;
+  Fiber landing_;
+  std::array<Context, kSlots> contexts_;
+  Context* current_ = nullptr;  // whose fiber runs
+  Context* last_ = nullptr;     // took the last step; null at the start
+  std::array<Cpu, kCpusMax> cpus_;
+  std::array<Line, kLinesMax> lines_;
+  std::array<Slot, 256> slots_{};
+  std::vector<Worker> workers_;
+  uint32_t task_count_ = 0;  // scenario tasks; workers follow
+  std::vector<Context*> used_;  // the contexts that this scenario can have
+  Objects objects_;
+  std::vector<std::vector<std::byte>> tls_saved_;
+  std::vector<SavedJump> jumps_;
+  std::vector<uintptr_t> reported_pages_;
+  uint64_t deferred_ = 0;
+  bool pages_asked_ = false;  // in this execution
+
+  Strategy* strategy_ = nullptr;
+  Move default_;  // of the decision in progress
+  std::vector<Move> enabled_;  // empty until asked for
+  std::vector<Deviation> schedule_;
+  Recorder recorder_;
+  bool recording_ = false;
+  bool slow_ = false;  // no fuel: every step passes through the engine
+
+  int64_t granted_ = 0;
+  int64_t quiet_left_ = 0;
+  int64_t slice_left_ = 0;
+  bool must_ask_ = false;
+  bool ask_on_change_ = false;
+  bool limited_ = false;   // when last asked, moves were missing because interrupts or preemption were off
+  uint32_t slots_used_ = 0;
+  uint64_t progress_ = 0;  // changes whenever the engine is called
+  void (*boot_body_)(Machine&) = nullptr;
+  uint64_t seed_ = 0;
+  uint64_t steps_ = 0;
+  uint64_t kernel_steps_ = 0;
+  uint64_t operations_ = 0;
+  uint64_t wait_serial_ = 0;
+  uint64_t spin_turns_ = 0;
+  uint64_t behaviour_ = 0;
+  uint64_t last_cut_ = 0;  // where the last deviation cut
+  bool retry_ = false;     // a stack turned out to be shared: once more from the start
+  bool over_ = false;
+  uint64_t loads_ = 0;
+  uint32_t longest_ = 1;  // visible operations of the longest execution since load
+  bool init_failed_ = false;
+  Outcome init_outcome_;
+  Outcome outcome_;
+};
+
+}  // namespace plait

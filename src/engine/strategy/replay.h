@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Replays a schedule: takes each deviation where it is anchored, defaults everywhere else. A deviation that is not
+// enabled at its anchor, or whose anchor never comes, is dropped and counted, so that a mutated schedule still runs.
+#pragma once
+
+#include <vector>
+
+#include "machine/strategy.h"
+
+namespace plait {
+
+class Replay final : public Strategy {
+ public:
+  Replay() = default;
+  explicit Replay(std::vector<Deviation> schedule) : schedule_(std::move(schedule)) {}
+
+  void begin(uint64_t, uint32_t) override { state_.assign(schedule_.size(), State::kOpen); }
+  Choice choose(Moves& enabled, const Point& point) override;
+  uint32_t dropped() const;  // in the last execution
+
+ private:
+  enum class State : uint8_t { kOpen, kTaken, kDropped };
+  std::vector<Deviation> schedule_;
+  std::vector<State> state_;
+};
+
+}  // namespace plait

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trace/event.h"
+
+#include <array>
+
+namespace plait {
+
+std::string_view name(EventKind kind) {
+  constexpr std::array<std::string_view, static_cast<size_t>(EventKind::kCount)> kNames = {
+      "call-alloc", "return-alloc", "call-free", "return-free", "skip",
+      "read", "write", "rmw", "atomic-read", "atomic-write", "atomic-rmw", "marked-read", "marked-write", "fence",
+      "irq-save", "irq-restore", "irq-off", "irq-on", "preempt-disable", "preempt-enable", "cpu-id",
+      "spin-lock", "spin-trylock", "spin-unlock", "mutex-lock", "mutex-trylock", "mutex-unlock",
+      "wait", "wait-prepare", "wait-commit", "wait-cancel", "wake", "woken",
+      "sem-down", "sem-trydown", "sem-up", "might-sleep", "page-alloc", "page-free", "relax",
+      "interrupt", "interrupt-return", "preempt", "migrate", "switch", "device", "finish"};
+  static_assert(!kNames.back().empty(), "an event kind has no name");
+  return kNames[static_cast<size_t>(kind)];
+}
+
+}  // namespace plait

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole chain, known only here: build, search, save, run again with detail, explain.
+
+`fuzz` searches and `replay` repeats; the command line only prints what they return. A failure is
+saved where and when it is found, before anything else is done with it. What is explained is never
+the search's word alone: the same scenario and schedule run once more, here, and a difference is a
+verdict of its own.
+"""
+
+from collections.abc import Callable, Sequence
+
+from plait.check.repeat import replay, show
+from plait.check.saving import file_name
+from plait.check.searching import fuzz
+from plait.check.values import Failure, FuzzOptions, Replayed, Result
+from plait.errors import InvalidTarget
+from plait.target import Target, discover
+
+__all__ = [
+    "Failure",
+    "FuzzOptions",
+    "Replayed",
+    "Result",
+    "file_name",
+    "fuzz",
+    "replay",
+    "show",
+    "targets",
+]
+
+
+def targets(on_error: Callable[[InvalidTarget], None]) -> Sequence[Target]:
+    """All targets that are found, by name; on_error is told of each that is broken."""
+    return tuple(discover(on_error=on_error).values())

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Searches whose findings become failure files at once, in whichever process they are made.
+
+A finding that cannot be saved (no space left, say) is not lost: it goes on as a record that says
+why.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from plait import __version__, codec
+from plait.codec import BuildInfo, FailureFile, Tier
+from plait.errors import OutputUnwritable, printable
+from plait.machine import Machine
+from plait.search import Finding, Progress, Search, SearchOptions
+from plait.verdict import Failed
+
+_PROBE_BYTES = 64 << 10
+_NAME_DIGITS = 6  # of the hash in the name of a failure file
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A finding and the file that it went into, or why it went into none."""
+
+    finding: Finding
+    content: FailureFile
+    file: Path | None
+    unsaved: OutputUnwritable | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Starts search number `index`; is sent to the processes, so it holds only what can be."""
+
+    target: str
+    library: Path
+    build: BuildInfo
+    search: SearchOptions
+    jobs: int
+    out: Path
+
+    def __call__(self, index: int) -> "Searcher":
+        """The search on a machine of its own."""
+        return self.on(Machine(self.library, self.target), index)
+
+    def on(self, machine: Machine, index: int) -> "Searcher":
+        """The search on a machine that is already loaded."""
+        options = self.search.share(index, self.jobs)
+        return Searcher(Search(machine, options), self, options)
+
+
+class Searcher:
+    """A search whose findings become files at once."""
+
+    def __init__(self, search: Search, start: Start, options: SearchOptions) -> None:
+        self._search = search
+        self._start = start
+        self._options = options
+
+    def step(self, seconds: float) -> tuple[bool, Progress, list[Record]]:
+        """Searches for about that time; see campaign.Worker."""
+        done, progress, findings = self._search.step(seconds)
+        return done, progress, [self._record(finding) for finding in findings]
+
+    def _record(self, finding: Finding) -> Record:
+        content = FailureFile(
+            plait_version=__version__,
+            target=self._start.target,
+            tier=Tier.NATIVE,
+            environment=self._options.environment.name,
+            build=self._start.build,
+            preset=self._options.preset,
+            scenario=finding.scenario,
+            schedule=finding.schedule,
+            verdict=finding.verdict,
+            trace_hash=finding.trace_hash,
+            seed=self._options.seed,
+            steps=finding.steps,
+            limits=finding.limits,
+        )
+        file = self._start.out / file_name(content)
+        try:
+            _make_folder(self._start.out)
+            codec.save(file, content)
+        except OutputUnwritable as error:
+            return Record(finding, content, None, error)
+        return Record(finding, content, file, None)
+
+
+def file_name(failure: FailureFile) -> str:
+    """As in "original-up-irq-lost-object-3f9a1c.json"; the digits name scenario and schedule."""
+    verdict = failure.verdict
+    kind = verdict.kind if isinstance(verdict, Failed) else verdict.verdict
+    run = [failure.scenario.to_json(), failure.schedule.to_json()]
+    text = json.dumps(run, sort_keys=True, separators=(",", ":"))
+    digits = hashlib.sha256(text.encode()).hexdigest()[:_NAME_DIGITS]
+    return f"{failure.target}-{failure.environment}-{kind}-{digits}.json"
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+
+
+def probe(out: Path) -> None:
+    """Writes to the folder and takes it back, so that a search is not in vain."""
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    _make_folder(out)
+    try:
+        with tempfile.NamedTemporaryFile(dir=out, prefix=".plait-probe-") as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    finally:
+        for folder in missing:
+            folder.rmdir()
+
+
+def _unwritable(out: Path, error: OSError) -> OutputUnwritable:
+    reason = (error.strerror or str(error)).lower()
+    remedy = "choose a folder that you may write to, with --out"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space, or choose another folder with --out"
+    return OutputUnwritable(f"failures cannot be saved: {reason}", printable(str(out)), remedy)

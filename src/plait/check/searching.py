@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Searches targets in environments, saves what is found and explains it."""
+
+import shlex
+from collections.abc import Callable, Iterator
+
+from plait import campaign
+from plait.check.repeat import Built, build, compared, names_of
+from plait.check.saving import Record, Start, probe
+from plait.check.values import Failure, FuzzOptions, Result
+from plait.codec import Tier
+from plait.environment import Environment, find_environment
+from plait.errors import EngineBug, InvalidOption, UnsupportedEnvironment
+from plait.machine import default_limits
+from plait.report import Explained, Headline
+from plait.search import Progress, SearchOptions, check_strategy
+from plait.target import Target, discover, load
+from plait.trace import EventKind, Trace
+
+OnProgress = Callable[[str, str, Progress], None]
+
+
+def fuzz(
+    options: FuzzOptions, on_progress: OnProgress = lambda target, environment, progress: None
+) -> Iterator[Result]:
+    """Searches each target in each environment, in turn; a result as soon as each is done.
+
+    on_progress: called about 5 times a second with target, environment and counters. With jobs > 1
+    the calling script needs the usual `if __name__ == "__main__":`. Everything that the user may
+    have got wrong is raised here, before any search: UnknownTarget, InvalidTarget, InvalidOption,
+    CompilerMissing, CompileFailed, UnsupportedEnvironment, OutputUnwritable.
+    """
+    check_strategy(options.strategy)
+    asked = [find_environment(name) for name in options.environments]
+    targets = [(load(name), name) for name in options.targets]
+    if not options.targets:
+        targets = [(target, name) for name, target in discover().items()]
+    if not targets:
+        what = "there is no target to search"
+        raise InvalidOption(what, None, "name one, or make one under targets/")
+    probe(options.out)
+    pairs: list[tuple[Built, SearchOptions]] = []
+    for target, word in targets:
+        built = build(target, options.compiler, "" if word == target.name else word)
+        for environment in asked or _environments_of(target):
+            try:
+                fitted = environment.check(built.machine.info, target.name)
+            except UnsupportedEnvironment:
+                if asked or target.expect:
+                    raise
+                continue
+            pairs.append((built, _search_options(options, fitted)))
+    return (_fuzz_one(built, search, options, on_progress) for built, search in pairs)
+
+
+def _environments_of(target: Target) -> list[Environment]:
+    return [find_environment(name) for name in target.environments()]
+
+
+def _search_options(options: FuzzOptions, environment: Environment) -> SearchOptions:
+    assert options.seed is not None
+    return SearchOptions(
+        environment=environment,
+        seed=options.seed,
+        limits=default_limits(),
+        strategy=options.strategy,
+        preset=options.preset,
+        executions=options.executions,
+        stop_on_failure=not options.keep_going,
+    )
+
+
+def _fuzz_one(
+    built: Built, search: SearchOptions, options: FuzzOptions, on_progress: OnProgress
+) -> Result:
+    start = Start(built.target.name, built.library, built.info, search, options.jobs, options.out)
+    budget = campaign.Budget(options.jobs, options.seconds, search.stop_on_failure)
+    name, environment = built.target.name, search.environment.name
+    machine = built.machine if options.jobs == 1 else None
+    done = campaign.run(
+        (lambda index: start.on(machine, index)) if machine else start,
+        budget,
+        lambda progress: on_progress(name, environment, progress),
+    )
+    if len(done.lost) == options.jobs and not done.records:
+        raise EngineBug(f"{name}, {environment}: every search process died: {done.lost[0]}")
+    by_cause: dict[int, Record] = {}
+    for record in done.records:
+        by_cause.setdefault(record.finding.group, record)
+    return Result(
+        target=name,
+        environment=environment,
+        tier=Tier.NATIVE,
+        progress=done.progress,
+        failures=tuple(
+            _explain(built, record, done.progress.groups.get(group, 1))
+            for group, record in by_cause.items()
+        ),
+        lost=tuple(done.lost),
+        interrupted=done.interrupted,
+    )
+
+
+def _explain(built: Built, record: Record, count: int) -> Failure:
+    """Runs the finding once more, with detail: the report, or that it does not repeat."""
+    finding = record.finding
+    run = built.machine.run(
+        finding.scenario, finding.schedule, detail=True, limits=record.content.limits
+    )
+    verdict = compared(finding.verdict, finding.trace_hash, run)
+    replay = f"plait replay {shlex.quote(str(record.file))}{built.option}" if record.file else ""
+    headline = Headline(
+        record.content.target,
+        record.content.environment,
+        record.content.tier.value,
+        finding.execution,
+        finding.seconds,
+    )
+    explained = Explained(
+        headline=headline,
+        verdict=verdict,
+        schedule=finding.schedule,
+        names=names_of(built, finding.scenario, run.trace),
+        trace=run.trace,
+        count=count,
+        file=record.file,
+        replay=replay,
+    )
+    operations, contexts = _size(run.trace)
+    return Failure(
+        verdict, explained, record.content, operations, contexts, record.file, record.unsaved
+    )
+
+
+def _size(trace: Trace | None) -> tuple[int, int]:
+    """How many operations were called, and how many contexts took a step."""
+    if trace is None:
+        return 0, 0
+    calls = (EventKind.CALL_ALLOC, EventKind.CALL_FREE)
+    steps = [event for event in trace.events if not event.kind.is_move]
+    contexts = {event.context_index for event in steps if event.context_index >= 0}
+    return sum(event.kind in calls for event in steps), len(contexts)

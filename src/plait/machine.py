@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine as Python sees it: a loaded target that executes a scenario under a schedule.
+
+A thin adapter: it turns values into the engine's JSON shapes and back, and adds no meaning of its
+own. The engine is imported when a target is first loaded, so that commands that run nothing (help,
+completion) start without it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plait.codec import Limits
+from plait.errors import InvalidScenario, InvalidTarget
+from plait.scenario import Scenario
+from plait.schedule import Schedule
+from plait.trace import Trace
+from plait.verdict import Verdict, verdict_from_json
+
+if TYPE_CHECKING:
+    from plait._engine import Info
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What one execution came to.
+
+    schedule: the deviations that were applied; dropped_deviations: how many were not enabled where
+    they are anchored. steps: visible operations; accesses: of them, those to memory. trace: only
+    when detail was asked for.
+    """
+
+    verdict: Verdict
+    schedule: Schedule
+    trace_hash: int
+    steps: int
+    accesses: int
+    dropped_deviations: int
+    skipped_operations: int
+    trace: Trace | None = None
+
+
+def limits_from(numbers: Mapping[str, int]) -> Limits:
+    """Limits from the engine's dict."""
+    return Limits(**{field.name: numbers[field.name] for field in fields(Limits)})
+
+
+def default_limits() -> Limits:
+    """Where executions are given up unless told otherwise."""
+    from plait import _engine
+
+    return limits_from(_engine.DEFAULT_LIMITS)
+
+
+class Machine:
+    """A compiled target, loaded; runs any number of executions, one at a time.
+
+    library: the shared object that `native.build` made. Raises InvalidTarget when it declares no
+    usable target.
+    """
+
+    def __init__(self, library: Path, target: str) -> None:
+        from plait import _engine
+
+        self.target = target
+        self.library = library
+        try:
+            self.native = _engine.NativeTarget(str(library))
+        except RuntimeError as error:
+            remedy = "declare it with PLAIT_TARGET as plait/target.h describes"
+            reason = str(error).removeprefix(f"{library}: ")  # a place in the compile cache
+            raise InvalidTarget(f'target "{target}": {reason}', None, remedy) from None
+        self.info: Info = self.native.info
+
+    def run(
+        self,
+        scenario: Scenario,
+        schedule: Schedule,
+        *,
+        detail: bool = False,
+        limits: Limits | None = None,
+    ) -> RunResult:
+        """Executes the scenario under this schedule; what is not enabled in it is dropped.
+
+        detail: keep the events (the result has a trace). limits: None: the engine's own. Raises
+        InvalidScenario when the target cannot run it (a knob that it does not have, say).
+        """
+        from plait import _engine
+
+        try:
+            outcome = _engine.run(
+                self.native,
+                scenario.to_json(),
+                schedule.to_json(),
+                detail=detail,
+                limits=None if limits is None else limits.to_json(),
+            )
+        except (RuntimeError, ValueError) as error:
+            remedy = "use a scenario that was made for this version of the target"
+            what = f'target "{self.target}" cannot run the scenario: {error}'
+            raise InvalidScenario(what, None, remedy) from None
+        trace_hash = outcome["trace_hash"]
+        trace = None
+        if detail:
+            trace = Trace.of(outcome["contexts"], outcome["events"], trace_hash)
+        return RunResult(
+            verdict=verdict_from_json(outcome["verdict"]),
+            schedule=Schedule.from_json(outcome["schedule"]),
+            trace_hash=trace_hash,
+            steps=outcome["steps"],
+            accesses=outcome["accesses"],
+            dropped_deviations=outcome["dropped_deviations"],
+            skipped_operations=outcome["skipped_operations"],
+            trace=trace,
+        )

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a verdict is shown to people.
+
+Knows values only: what it names and locates is handed to it.
+"""
+
+from plait.report.naming import Location, Names, Symbols
+from plait.report.text import WIDTH_DEFAULT, Explained, Headline, headline, render, verdict_sentence
+
+__all__ = [
+    "WIDTH_DEFAULT",
+    "Explained",
+    "Headline",
+    "Location",
+    "Names",
+    "Symbols",
+    "headline",
+    "render",
+    "verdict_sentence",
+]

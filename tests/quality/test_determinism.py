@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A failure is the same in every process, however often it is repeated.
+
+What differs between the processes is what must not matter: the order of Python's sets, and where
+in memory everything lies. One has its addresses where the kernel always puts them (`setarch -R`,
+where that exists and may be used), the other where chance puts them.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plait import check
+from plait.check import FuzzOptions
+
+TIMES = 10_000
+PROCESS_SECONDS_MAX = 250
+EXIT_FOUND = 1
+
+PLAIT = [sys.executable, "-c", "from plait.cli import main; main()"]
+
+# Prints all that the engine says of an execution; where something lies, and a hash, beside it.
+EVENTS = """
+import json, sys
+from plait import _engine, codec, native, target
+content = codec.load(sys.argv[1])
+path = native.build(target.load(content.target)).path
+outcome = _engine.run(
+    _engine.NativeTarget(str(path)),
+    content.scenario.to_json(),
+    content.schedule.to_json(),
+    detail=True,
+    limits=content.limits.to_json(),
+)
+print("address", id(object()), "hash", hash("text"), file=sys.stderr)
+print(json.dumps(outcome))
+"""
+
+
+def fixed_layout() -> list[str]:
+    """What to put before a command so that its addresses are not randomised; [] if it cannot be."""
+    setarch = shutil.which("setarch")
+    if setarch is None:
+        return []
+    command = [setarch, "--addr-no-randomize"]
+    worked = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+    return command if worked else []
+
+
+def in_two_worlds(command: list[str], status: int) -> list[subprocess.CompletedProcess[str]]:
+    """Runs it with fixed addresses and one hash seed, and with random ones and another seed."""
+    done = []
+    for prefix, hash_seed in ((fixed_layout(), "1"), ([], "2")):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        ran = subprocess.run(
+            [*prefix, *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PROCESS_SECONDS_MAX,
+            check=False,
+        )
+        assert ran.returncode == status, ran.stderr
+        done.append(ran)
+    return done
+
+
+@pytest.fixture(scope="module", params=["up-irq", "smp-irq"])
+def failure_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    options = FuzzOptions(
+        targets=("original",),
+        environments=(request.param,),
+        executions=100_000,
+        seed=3,
+        out=tmp_path_factory.mktemp("failures"),
+    )
+    (result,) = check.fuzz(options)
+    (failure,) = result.failures
+    assert failure.file is not None
+    return failure.file
+
+
+@pytest.mark.timeout(2 * PROCESS_SECONDS_MAX)
+def test_replays_share_one_trace_hash(failure_file: Path) -> None:
+    command = [*PLAIT, "replay", str(failure_file), "--times", str(TIMES), "--json"]
+    answers = [json.loads(each.stdout) for each in in_two_worlds(command, EXIT_FOUND)]
+    saved = json.loads(failure_file.read_text(encoding="utf-8"))
+    expected = {"verdict": "failed", "trace_hash": saved["trace_hash"], "runs": TIMES}
+    assert answers == [expected, expected]
+
+
+def test_events_are_the_same_to_the_byte(failure_file: Path) -> None:
+    first, second = in_two_worlds([sys.executable, "-c", EVENTS, str(failure_file)], 0)
+    _, address, _, text_hash = first.stderr.split()
+    _, other_address, _, other_hash = second.stderr.split()
+    assert address != other_address, "nothing randomises addresses here"
+    assert text_hash != other_hash
+    assert len(json.loads(first.stdout)["events"]) > 10
+    assert first.stdout == second.stdout

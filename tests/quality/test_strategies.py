@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies hit failures of known depth at least as often as they promise.
+
+The program is tests/quality/targets/depth: two contexts, a task that writes and a worker that
+looks, and one way to go wrong. A promise is a probability, so the tests count hits and ask for
+what a strategy that only just keeps its promise would miss with odds below 10^-10 (odds.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from plait import native
+from plait.environment import Environment
+from plait.machine import Machine, default_limits
+from plait.search import Search, SearchOptions
+from plait.target import Native, load
+from quality.odds import enough, fewest
+
+TARGET = Path(__file__).parent / "targets" / "depth"
+ALONE = Environment("alone", "a task, and the target's worker", (1, 1), (1, 1), (0, 0), False)
+CONTEXTS = 2
+WRITES = 20
+# Visible operations of an execution, at most: 20 writes, 2 for each of the scenario's first 6 to 10
+# operations, and a few of the worker.
+STEPS_MAX = 48
+EXECUTIONS_A_SEARCH = 1_000  # then a new one, so that scenarios stay small
+
+
+@dataclass(frozen=True)
+class Bug:
+    """depth: switches that have to come at the right place, and one. at: the write before one."""
+
+    depth: int
+    at: int
+
+    @property
+    def steps_before(self) -> int:
+        """Of the writer, before it has to be cut: the call and its writes."""
+        return 1 + self.at
+
+
+BUGS = [Bug(1, 0), Bug(2, 1), Bug(2, 10), Bug(2, 19), Bug(3, 1), Bug(3, 10), Bug(3, 19)]
+
+
+def pct_promise(bug: Bug) -> float:
+    """1 / (n k^(d-1)), where d is the one among 1 to 4 that the strategy has to draw."""
+    return 1 / 4 / (CONTEXTS * STEPS_MAX ** (bug.depth - 1))
+
+
+def random_walk_promise(bug: Bug) -> float:
+    """From how it draws: a number of deviations, then gaps of 0 to 2 L / number, L its length.
+
+    Where a switch is forced (the start is such a place) it stays with the default 5 times in 6
+    when there are two moves. Only the four entries of its table with 1 and 2 deviations count
+    here: their gaps, of up to 2 L and L, surely reach the places where the writer is to be cut.
+    """
+    if bug.depth == 1:
+        return 1 / 6
+    total = 0.0
+    for gap in (2 * STEPS_MAX, 2 * STEPS_MAX, STEPS_MAX, STEPS_MAX):
+        hit = 1 / (gap + 1)  # the first deviation, after steps_before
+        if bug.depth == 3:
+            quiet = (WRITES - bug.at + 1) / (gap + 1)  # no third one before the writer is done
+            hit *= 1 / (gap + 1) * (1 - quiet)
+        total += 5 / 6 * hit
+    return total / 8
+
+
+def hits(bug: Bug, strategy: str, executions: int) -> int:
+    """Failures among so many executions; checks that they are as short as the promise assumes."""
+    target = load(TARGET)
+    defines = {"DEPTH": bug.depth, "AT": bug.at, "WRITES": WRITES}
+    target = replace(target, native=Native(target.native.sources, defines=defines))
+    machine = Machine(native.build(target).path, target.name)
+    found = 0
+    for seed in range(executions // EXECUTIONS_A_SEARCH):
+        options = SearchOptions(
+            environment=ALONE,
+            seed=seed,
+            limits=default_limits(),
+            strategy=strategy,
+            executions=EXECUTIONS_A_SEARCH,
+            schedules_per_scenario=EXECUTIONS_A_SEARCH,
+            stop_on_failure=False,
+        )
+        search = Search(machine, options)
+        done = False
+        while not done:
+            done, progress, _ = search.step(1.0)
+        found += progress.failures
+        # All executions of a scenario are equally long, but for those that fail: shorter.
+        assert bug.depth == 1 or progress.steps <= 0.9 * STEPS_MAX * progress.executions
+    return found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"depth {bug.depth} at {bug.at}")
+@pytest.mark.parametrize(
+    ("strategy", "promise"),
+    [("pct", pct_promise), ("random", random_walk_promise)],
+    ids=["pct", "random"],
+)
+def test_promise(bug: Bug, strategy: str, promise: Callable[[Bug], float]) -> None:
+    executions = {1: 10_000, 2: 200_000, 3: 500_000}[bug.depth]
+    wanted = fewest(executions, promise(bug))
+    assert wanted > 0, "too few executions to tell anything"
+    assert hits(bug, strategy, executions) >= wanted
+
+
+def test_odds() -> None:
+    """A coin that shows no head in 34 throws is rarer than one in 10^10, in 33 it is not."""
+    assert enough(0.5) == 34
+    assert fewest(33, 0.5) == 0
+    assert fewest(34, 0.5) == 1
+    assert fewest(100_000, 0.5) == pytest.approx(50_000 - 6.36 * 158.1, abs=2)
