@@ -17,7 +17,7 @@ TEST(the_empty_schedule_runs_one_task_after_another) {
   bench.add_task(0, 2);
   bench.add_task(1, 2);
   on_alloc = [](size_t size) {
-    note(short_name({ContextKind::kTask, static_cast<uint8_t>(machine->cpu_id(0)), 0}));
+    note(std::string(short_name({ContextKind::kTask, static_cast<uint8_t>(machine->cpu_id(0)), 0})));
     return bump(size);
   };
   const Outcome outcome = bench.run();

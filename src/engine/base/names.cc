@@ -48,19 +48,19 @@ std::string_view name(GiveUp reason) {
   return kNames[static_cast<size_t>(reason)];
 }
 
-std::string short_name(ContextId id) {
+Text short_name(ContextId id) {
   switch (id.kind) {
     case ContextKind::kStart: return "start";
-    case ContextKind::kTask: return "task " + std::to_string(id.number);
-    case ContextKind::kWorker: return "worker " + std::to_string(id.number);
-    case ContextKind::kIrq: return "irq " + std::to_string(id.number);
+    case ContextKind::kTask: return "task " + Text::of(id.number);
+    case ContextKind::kWorker: return "worker " + Text::of(id.number);
+    case ContextKind::kIrq: return "irq " + Text::of(id.number);
   }
   return {};
 }
 
-std::string full_name(ContextId id) {
-  std::string text = short_name(id);
-  if (id.kind == ContextKind::kIrq) text += "#" + std::to_string(id.activation);
+Text full_name(ContextId id) {
+  Text text = short_name(id);
+  if (id.kind == ContextKind::kIrq) text += "#" + Text::of(id.activation);
   return text;
 }
 

@@ -197,15 +197,15 @@ nb::list to_python(const std::vector<Deviation>& schedule) {
   nb::list list;
   for (const Deviation& deviation : schedule) {
     nb::dict item;
-    item["context"] = full_name(deviation.anchor);
+    item["context"] = std::string(full_name(deviation.anchor));
     item["after"] = deviation.after;
     item["move"] = text(name(deviation.move.kind));
     if (deviation.move.kind != MoveKind::kDevice) item["cpu"] = index(deviation.move.cpu);
     switch (deviation.move.kind) {
       case MoveKind::kGo: break;
       case MoveKind::kInterrupt: item["line"] = deviation.move.number; break;
-      case MoveKind::kPreempt: item["to"] = full_name(deviation.move.who); break;
-      case MoveKind::kMigrate: item["who"] = full_name(deviation.move.who); break;
+      case MoveKind::kPreempt: item["to"] = std::string(full_name(deviation.move.who)); break;
+      case MoveKind::kMigrate: item["who"] = std::string(full_name(deviation.move.who)); break;
       case MoveKind::kDevice: item["device"] = deviation.move.number; break;
     }
     list.append(item);
@@ -224,7 +224,7 @@ nb::dict verdict_to_python(const Outcome& outcome) {
   for (const Evidence& piece : outcome.failure.evidence) {
     nb::dict item;
     item["what"] = piece.what;
-    if (piece.has_context) item["context"] = full_name(piece.context);
+    if (piece.has_context) item["context"] = std::string(full_name(piece.context));
     if (piece.cpu >= 0) item["cpu"] = piece.cpu;
     if (piece.pc) item["pc"] = piece.pc;
     if (piece.has_address) item["address"] = piece.address;
@@ -236,7 +236,7 @@ nb::dict verdict_to_python(const Outcome& outcome) {
 
 nb::list context_names(const Machine& machine) {
   nb::list names;
-  for (uint32_t slot = 0; slot < Machine::kSlots; ++slot) names.append(machine.context_name(static_cast<int>(slot)));
+  for (uint32_t slot = 0; slot < Machine::kSlots; ++slot) names.append(std::string(machine.context_name(static_cast<int>(slot))));
   return names;
 }
 

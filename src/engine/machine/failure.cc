@@ -13,13 +13,9 @@ namespace plait {
 namespace {
 
 // Evidence of a hang: where the timer happened to find the loop, anywhere in it. plait.check knows this word.
-const std::string kHang = "hang";
+constexpr std::string_view kHang = "hang";
 
-std::string hex(uint64_t value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-  return text;
-}
+Text hex(uint64_t value) { return "0x" + Text::of(value, 16); }
 
 }  // namespace
 
@@ -34,12 +30,12 @@ uint64_t Machine::encode(uintptr_t address) const {
   return address & ((uint64_t{1} << kTagShift) - 1);
 }
 
-std::string Machine::place_name(uintptr_t address) const {
+Text Machine::place_name(uintptr_t address) const {
   if (memory_.in_arena(address)) return hex(memory_.offset(address));
   if (address - target_.load_base < target_.load_size) return "global at module+" + hex(address - target_.load_base);
   if (stacks_.contains(address)) return "the stack of " + context_name(static_cast<int>(stacks_.slot_of(address)));
   if (address == 0) return "null";
-  if (address < 4096) return "null + " + std::to_string(address);
+  if (address < 4096) return "null + " + Text::of(address);
   return "a wild address";
 }
 
@@ -54,7 +50,7 @@ bool Machine::in_code(uintptr_t pc) const {
   return false;
 }
 
-Evidence Machine::here(uintptr_t pc, std::string what) {
+Evidence Machine::here(uintptr_t pc, std::string_view what) {
   Evidence evidence;
   if (current_ && current_->slot != 0) {
     evidence.has_context = true;
@@ -62,17 +58,17 @@ Evidence Machine::here(uintptr_t pc, std::string what) {
     evidence.cpu = static_cast<int>(current_->cpu);
   }
   evidence.pc = relative(pc);
-  evidence.what = std::move(what);
+  evidence.what = what;
   return evidence;
 }
 
-Evidence Machine::there(const Context& context, std::string what) {
+Evidence Machine::there(const Context& context, std::string_view what) {
   Evidence evidence;
   evidence.has_context = true;
   evidence.context = context.id;
   evidence.cpu = static_cast<int>(context.cpu);
   evidence.pc = relative(context.pending.pc);
-  evidence.what = std::move(what);
+  evidence.what = what;
   return evidence;
 }
 
@@ -82,11 +78,11 @@ uint64_t Machine::cause_hash(const Failure& failure) const {
   return hash;
 }
 
-void Machine::die(FailureKind kind, std::string message, uintptr_t pc, uintptr_t address) {
+void Machine::die(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t address) {
   Failure failure;
   failure.kind = kind;
-  failure.message = std::move(message);
-  failure.evidence.push_back(here(pc, std::string(name(kind))));
+  failure.message = message;
+  failure.evidence.push_back(here(pc, name(kind)));
   if (address != kNoAddress) {
     failure.evidence.back().has_address = true;
     failure.evidence.back().address = encode(address);
@@ -130,9 +126,9 @@ void Machine::black_box(void* argument) {
   std::fprintf(stderr, "after %llu steps, strategy seed %llu, schedule so far:\n",
                static_cast<unsigned long long>(machine.steps_), static_cast<unsigned long long>(machine.seed_));
   for (const Deviation& deviation : machine.schedule_) {
-    std::fprintf(stderr, "  %s after %u: %s cpu %u number %u %s\n", full_name(deviation.anchor).c_str(), deviation.after,
+    std::fprintf(stderr, "  %s after %u: %s cpu %u number %u %s\n", std::string(full_name(deviation.anchor)).c_str(), deviation.after,
                  std::string(name(deviation.move.kind)).c_str(), index(deviation.move.cpu), deviation.move.number,
-                 full_name(deviation.move.who).c_str());
+                 std::string(full_name(deviation.move.who)).c_str());
   }
 }
 
@@ -151,15 +147,15 @@ void Machine::crashed(const Crash& crash) {
       if (in_code(word)) pc = word;
     }
   }
-  const std::string who = current_ && current_->slot ? short_name(current_->id) : "init or check";
+  const Text who = current_ && current_->slot ? short_name(current_->id) : Text("init or check");
   Failure failure;
   const bool segv = crash.signal == SIGSEGV || crash.signal == SIGBUS;
   if (crash.hang) {
     failure.kind = FailureKind::kLivelock;
-    failure.message = who + " ran for " + std::to_string(limits_.hang_ms) + " ms without a single visible operation";
+    failure.message = who + " ran for " + Text::of(limits_.hang_ms) + " ms without a single visible operation";
   } else if (segv && stacks_.in_guard(crash.address)) {
     failure.kind = FailureKind::kStackOverflow;
-    failure.message = who + " overflowed its stack of " + std::to_string(kStackBytes / 1024) + " KiB";
+    failure.message = who + " overflowed its stack of " + Text::of(kStackBytes / 1024) + " KiB";
   } else if (segv && crash.pc == crash.address) {
     failure.kind = FailureKind::kWildJump;
     failure.message = who + " jumped to " + place_name(crash.address);
@@ -176,9 +172,9 @@ void Machine::crashed(const Crash& crash) {
     failure.kind = FailureKind::kCrash;
     failure.message = who + (crash.signal == SIGFPE   ? " divided by zero (SIGFPE)"
                              : crash.signal == SIGILL ? " ran into an illegal instruction (SIGILL)"
-                                                      : " was stopped by signal " + std::to_string(crash.signal));
+                                                      : " was stopped by signal " + Text::of(crash.signal));
   }
-  failure.evidence.push_back(here(pc, crash.hang ? kHang : std::string(name(failure.kind))));
+  failure.evidence.push_back(here(pc, crash.hang ? kHang : name(failure.kind)));
   settle();
   keep_failure(std::move(failure));
   over_ = true;

@@ -62,11 +62,11 @@ bool Machine::in_handler() const { return current_->id.kind == ContextKind::kIrq
 void Machine::worker_start(uint32_t cpu, void (*body)(void*), void* argument, uintptr_t pc) {
   if (mode_ != Mode::kBoot) die(FailureKind::kAssertion, "plait_worker_start is called outside of init", pc);
   if (cpu >= scenario_.cpus) {
-    die(FailureKind::kAssertion, "plait_worker_start(" + std::to_string(cpu) + ", …): there are " +
-                                     std::to_string(scenario_.cpus) + " CPUs", pc);
+    die(FailureKind::kAssertion, "plait_worker_start(" + Text::of(cpu) + ", …): there are " +
+                                     Text::of(scenario_.cpus) + " CPUs", pc);
   }
   if (workers_.size() + scenario_.tasks.size() >= kTasksMax) {
-    die(FailureKind::kAssertion, "more than " + std::to_string(kTasksMax) + " tasks and workers", pc);
+    die(FailureKind::kAssertion, "more than " + Text::of(kTasksMax) + " tasks and workers", pc);
   }
   workers_.push_back({cpu, body, argument});
 }
@@ -89,7 +89,7 @@ void Machine::page_free(void* pages, size_t count, uintptr_t pc) {
   const AddressRange range = memory_.run_of(address);
   if (range.base != address || range.size != count * memory_.page_size()) {
     die(FailureKind::kBadPageReturn,
-        who() + " gives back " + place_name(address) + ", " + std::to_string(count) +
+        who() + " gives back " + place_name(address) + ", " + Text::of(count) +
             " page(s), which the supply did not hand out so or has back already",
         pc, address);
   }

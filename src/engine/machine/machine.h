@@ -96,7 +96,7 @@ class Machine : private Moves {
   Outcome run(Strategy& strategy, uint64_t seed, const RunOptions& options);
   const std::vector<Deviation>& schedule() const { return schedule_; }  // of the last run
   const Recorder& recorder() const { return recorder_; }
-  std::string context_name(int slot) const;
+  Text context_name(int slot) const;
   uint64_t encode(uintptr_t address) const;
   const Scenario& scenario() const { return scenario_; }
   Hot& hot() { return hot_; }
@@ -144,7 +144,7 @@ class Machine : private Moves {
   void heap_free(void* block, uintptr_t pc);
   size_t heap_size(const void* block) const;
   // Ends the execution with a failure at this place; never returns.
-  [[noreturn]] void die(FailureKind kind, std::string message, uintptr_t pc, uintptr_t address = kNoAddress);
+  [[noreturn]] void die(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t address = kNoAddress);
   void setjmp_note(const void* buffer, uintptr_t frame);
   bool longjmp_ok(const void* buffer) const;
   void throw_note(uintptr_t pc) { current_->throw_pc = pc; }
@@ -324,9 +324,9 @@ class Machine : private Moves {
   [[noreturn]] void fail(Failure failure);
   [[noreturn]] void give_up(GiveUp reason);
   [[noreturn]] void leave_run();
-  Evidence here(uintptr_t pc, std::string what);
-  Evidence there(const Context& context, std::string what);
-  std::string place_name(uintptr_t address) const;
+  Evidence here(uintptr_t pc, std::string_view what);
+  Evidence there(const Context& context, std::string_view what);
+  Text place_name(uintptr_t address) const;
   uint64_t relative(uintptr_t pc) const;
   bool in_code(uintptr_t pc) const;
   void stuck_failure(Failure failure);

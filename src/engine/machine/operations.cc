@@ -15,7 +15,7 @@ constexpr uint32_t kFillWords = 2;
 
 uint64_t pattern(uint64_t place) { return (place + 1) * 0x9e3779b97f4a7c15u | 1; }
 
-std::string size_text(uint32_t size) { return std::to_string(size) + (size == 1 ? " byte" : " bytes"); }
+Text size_text(uint32_t size) { return Text::of(size) + (size == 1 ? " byte" : " bytes"); }
 
 }  // namespace
 
@@ -67,8 +67,8 @@ void Machine::check_restored(const char* operation) {
         who() + (cpu.irq_enabled ? " with interrupts on; they were off" : " with interrupts off; they were on"), 0);
   }
   die(FailureKind::kPreemptionNotRestored,
-      who() + " with a preempt count of " + std::to_string(cpu.preempt_count) + "; it was " +
-          std::to_string(context.preempt_at_call), 0);
+      who() + " with a preempt count of " + Text::of(cpu.preempt_count) + "; it was " +
+          Text::of(context.preempt_at_call), 0);
 }
 
 // ---- alloc
@@ -123,7 +123,7 @@ void Machine::check_returned_object(const Operation& operation, uintptr_t object
   const size_t alignment = target_.declaration->alignment ? target_.declaration->alignment : 8;
   const auto handed = [&] { return short_name(current_->id) + " was handed " + place_name(object); };
   if (object % alignment != 0) {
-    die(FailureKind::kMisalignedObject, handed() + ", not a multiple of " + std::to_string(alignment), 0, object);
+    die(FailureKind::kMisalignedObject, handed() + ", not a multiple of " + Text::of(alignment), 0, object);
   }
   // A page that is held has no holes: the ends of an object tell where it lies, and who else holds a part of it.
   const AddressRange page = memory_.in_data(object) ? target_.data : memory_.run_of(object);
@@ -133,10 +133,10 @@ void Machine::check_returned_object(const Operation& operation, uintptr_t object
   }
   if (!whole) {
     const bool freed = memory_.in_pages(object) && memory_.state(object) == kFreedPage;
-    std::string why = page.size        ? ", too short for " + size_text(operation.size)
-                            : freed ? ", on a page that was given back"
-                                    : ", which is not in any page it has";
-    die(FailureKind::kOutOfRangeObject, handed() + std::move(why), 0, object);
+    const Text why = page.size ? ", too short for " + size_text(operation.size)
+                     : freed   ? Text(", on a page that was given back")
+                               : Text(", which is not in any page it has");
+    die(FailureKind::kOutOfRangeObject, handed() + why, 0, object);
   }
 }
 
@@ -151,13 +151,13 @@ void Machine::double_allocation(uintptr_t object, uint32_t size, const Object& o
   failure.evidence.push_back(here(0, "returns the object"));
   failure.evidence.back().has_address = true;
   failure.evidence.back().address = encode(object);
-  Evidence holder;
+  failure.evidence.emplace_back();
+  Evidence& holder = failure.evidence.back();
   holder.has_context = true;
   holder.context = other.holder;
   holder.has_address = true;
   holder.address = encode(other.address);
-  holder.what = "holds the object in slot " + std::to_string(other.slot);
-  failure.evidence.push_back(holder);
+  holder.what = "holds the object in slot " + Text::of(other.slot);
   fail(std::move(failure));
 }
 
@@ -191,7 +191,7 @@ void Machine::check_fill(const Object& object) {
     if (!changed(i)) continue;
     die(FailureKind::kLiveObjectOverwritten,
         "the object " + place_name(object.address) + " of " + short_name(object.holder) + " was changed while it was held, at byte " +
-            std::to_string(i * 8),
+            Text::of(i * 8),
         0, object.address + i * 8);
   }
 }

@@ -96,7 +96,7 @@ void Machine::judge_quiescence() {
 void Machine::judge_objects() {
   for (const Object& object : objects_.all()) {
     if (object.reports > 1) {
-      die(FailureKind::kDuplicateFreeObject, place_name(object.address) + " is in " + std::to_string(object.reports) + " free places at once", 0,
+      die(FailureKind::kDuplicateFreeObject, place_name(object.address) + " is in " + Text::of(object.reports) + " free places at once", 0,
           object.address);
     }
     if (!object.live && object.size != 0 && object.reports == 0) {
@@ -107,8 +107,8 @@ void Machine::judge_objects() {
   const uint64_t bound = target_.declaration->deferred_bound_plus_1;
   if (bound != 0 && deferred_ >= bound) {
     die(FailureKind::kUnboundedDeferral,
-        std::to_string(deferred_) + " freed objects are still queued when everything is quiet; the target declares at most " +
-            std::to_string(bound - 1), 0);
+        Text::of(deferred_) + " freed objects are still queued when everything is quiet; the target declares at most " +
+            Text::of(bound - 1), 0);
   }
 }
 

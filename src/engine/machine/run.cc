@@ -26,7 +26,7 @@ void Machine::set_target(const TargetImage& image) {
   tls_saved_.assign(kSlots, image.tls_image);
 }
 
-std::string Machine::context_name(int slot) const {
+Text Machine::context_name(int slot) const {
   if (slot <= 0) return "machine";
   const auto at = static_cast<uint32_t>(slot);
   return full_name(contexts_[at].id);

@@ -64,7 +64,7 @@ void Machine::grant() {
 void Machine::check_limits(Context& context) {
   if (context.operation_steps >= limits_.operation_steps) {
     die(FailureKind::kLivelock,
-        short_name(context.id) + " took " + std::to_string(context.operation_steps) +
+        short_name(context.id) + " took " + Text::of(context.operation_steps) +
             " steps in one operation and did not finish it",
         context.pending.pc);
   }
@@ -273,7 +273,7 @@ void Machine::check_access(uintptr_t address, size_t size, uint32_t kind, uintpt
 
 void Machine::bad_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
   const auto did = [&] {
-    return short_name(current_->id) + ((kind & kWrite) ? " writes " : " reads ") + std::to_string(size) +
+    return short_name(current_->id) + ((kind & kWrite) ? " writes " : " reads ") + Text::of(size) +
            (size == 1 ? " byte at " : " bytes at ");
   };
   const auto at = [&] { return did() + place_name(address); };

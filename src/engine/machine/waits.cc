@@ -41,7 +41,7 @@ void Machine::self_deadlock(uintptr_t lock, uint64_t holder, uintptr_t pc) {
   const bool self = &owner == current_;
   die(FailureKind::kSelfDeadlock,
       short_name(current_->id) + " waits for lock " + place_name(lock) + ", which " +
-          (self ? std::string("it holds itself")
+          (self ? Text("it holds itself")
                 : short_name(owner.id) + " holds, and that cannot go on before " + short_name(current_->id) + " returns"),
       pc, lock);
 }
@@ -90,8 +90,8 @@ void Machine::spin_unlock(plait_spinlock* lock, uintptr_t pc) {
   check_word(lock, sizeof *lock, pc);
   step(EventKind::kSpinUnlock, pc, at(lock), sizeof *lock);
   if (lock->holder != uint64_t{current_->slot} + 1) {
-    const std::string holder =
-        lock->holder == 0 || lock->holder > kSlots ? "nobody holds" : short_name(contexts_[lock->holder - 1].id) + " holds";
+    const Text holder =
+        lock->holder == 0 || lock->holder > kSlots ? Text("nobody holds") : short_name(contexts_[lock->holder - 1].id) + " holds";
     die(FailureKind::kUnbalancedUnlock,
         short_name(current_->id) + " releases lock " + place_name(at(lock)) + ", which " + holder, pc, at(lock));
   }
@@ -249,7 +249,7 @@ bool Machine::release_mutex(plait_mutex* mutex, uintptr_t pc) {
     const bool known = mutex->owner != 0 && mutex->owner <= kSlots;
     die(FailureKind::kUnbalancedUnlock,
         short_name(current_->id) + " releases mutex " + place_name(at(mutex)) + ", which " +
-            (known ? short_name(contexts_[mutex->owner - 1].id) + " holds" : "nobody holds"),
+            (known ? short_name(contexts_[mutex->owner - 1].id) + " holds" : Text("nobody holds")),
         pc, at(mutex));
   }
   if (memory_.meta(at(mutex))) memory_.log(at(mutex), sizeof *mutex);

@@ -36,13 +36,13 @@ const char* text_of(Death how) {
 }
 
 void die(Death how, const char* text, const char* file, uint32_t line, uintptr_t pc) {
-  std::string message = text_of(how);
-  if (text) message += std::string(": ") + text;
+  Text message = text_of(how);
+  if (text) message = message + ": " + text;
   if (file) {
     const char* slash = std::strrchr(file, '/');
-    message += std::string(" (") + (slash ? slash + 1 : file) + ":" + std::to_string(line) + ")";
+    message = message + " (" + (slash ? slash + 1 : file) + ":" + Text::of(line) + ")";
   }
-  g_machine->die(kind_of(how), std::move(message), pc);
+  g_machine->die(kind_of(how), message, pc);
 }
 
 }  // namespace
