@@ -4,7 +4,7 @@
 // text. Executes (target, scenario, schedule) and returns a verdict; the schedule comes from a Strategy and is always
 // recorded.
 //
-// One function decides (decide.cc), one announces (step.cc); kernel.cc, locks.cc and waits.cc are what plait/kernel.h
+// One function decides (decide.cc), one announces (step.cc); kernel.cc and waits.cc are what plait/kernel.h
 // promises, operations.cc runs the scenario's programs and judges what alloc and free answered, quiescence.cc judges the
 // end.
 #pragma once
@@ -22,6 +22,7 @@
 #include "fiber/fiber.h"
 #include "machine/device.h"
 #include "machine/scenario.h"
+#include "machine/state.h"
 #include "machine/strategy.h"
 #include "memory/memory.h"
 #include "plait/target.h"
@@ -156,45 +157,6 @@ class Machine : private Moves {
   static constexpr uint32_t kSlice = 256;  // visible operations between two looks for a silent spin
   static constexpr size_t kStackBytes = 128 * 1024;
 
-  struct Cpu {
-    bool irq_enabled = true;
-    int preempt_count = 0;
-    Context* running = nullptr;  // a task; null: idle
-    std::array<Context*, kTasksMax> queue{};  // runnable tasks, in order
-    uint32_t queued = 0;
-    std::array<Context*, kLinesMax> handlers{};  // nested, innermost last
-    uint32_t depth = 0;
-    Context* top() const { return depth ? handlers[depth - 1] : running; }
-    void reset() {  // the arrays mean nothing beyond `queued` and `depth`
-      irq_enabled = true;
-      preempt_count = 0;
-      running = nullptr;
-      queued = depth = 0;
-    }
-  };
-  struct Line {
-    uint32_t fired = 0;
-    bool pending = false;  // raised by a device
-    bool active = false;   // its handler runs: a line does not interrupt itself
-  };
-  struct Slot {
-    enum class State : uint8_t { kEmpty, kPending, kFull } state = State::kEmpty;
-    uintptr_t object = 0;
-    uint32_t size = 0;
-    uintptr_t last_freed = 0;  // for double-free
-  };
-  struct Worker {
-    uint32_t cpu;
-    void (*body)(void*);
-    void* argument;
-  };
-  struct SavedJump {
-    const void* buffer;
-    uintptr_t frame;
-    uint32_t slot;
-    uint64_t operation;  // serial
-  };
-
   // run.cc
   void begin_run(const RunOptions& options);
   void run_once(Strategy& strategy, uint64_t seed, const RunOptions& options);
@@ -276,7 +238,7 @@ class Machine : private Moves {
   // Below 0 means asked, as 0 does; that it keeps changing tells the watchdog that the engine is being called.
   void empty_fuel() { hot_.fuel = granted_ = -static_cast<int64_t>(++progress_ & 0xffff); }
 
-  // waits.cc, locks.cc
+  // waits.cc
   void block(BlockedOn what, uintptr_t object, uintptr_t pc);
   uint32_t wake_waiters(BlockedOn what, uintptr_t object, bool all);
   void make_ready(Context& context);
