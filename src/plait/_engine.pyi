@@ -62,7 +62,7 @@ class Outcome(TypedDict):
     dropped_deviations: int
     schedule: list[dict[str, Any]]
     skipped_operations: int
-    limits: dict[str, int]
+    limits: dict[str, Any]
     contexts: list[str]
     events: NotRequired[list[EventTuple]]
 
@@ -80,7 +80,7 @@ class FoundFailure(TypedDict):
     steps: int
     trace_hash: int
     seconds: float
-    limits: dict[str, int]
+    limits: dict[str, Any]
 
 class StepResult(TypedDict):
     """Counters since the search began, and what is new since the last step.
@@ -99,7 +99,7 @@ class StepResult(TypedDict):
     seconds: float
     findings: list[FoundFailure]
 
-DEFAULT_LIMITS: dict[str, int]
+DEFAULT_LIMITS: dict[str, Any]
 
 class NativeTarget:
     """A compiled target, loaded.
@@ -127,7 +127,7 @@ def run(
     schedule: list[dict[str, Any]],
     *,
     detail: bool = False,
-    limits: dict[str, int] | None = None,
+    limits: dict[str, Any] | None = None,
 ) -> Outcome:
     """One execution under this schedule; deviations that are not enabled are dropped."""
 

@@ -46,7 +46,8 @@ StartWorker = Callable[[int], Worker[Record]]
 class Budget:
     """What may be spent.
 
-    jobs: processes. seconds: wall clock of each; None: until the workers are done.
+    jobs: processes. seconds: wall clock of each; None: until the workers are done. stop_on_record:
+    a worker that is done ends the others when something was recorded.
     """
 
     jobs: int = 1
@@ -125,8 +126,7 @@ def _drive(
             left = min(left, max(deadline - time.monotonic(), 0.0))
         done, progress, records = worker.step(left)
         late = deadline is not None and time.monotonic() >= deadline
-        found = budget.stop_on_record and bool(records)
-        done = done or late or found or should_stop()
+        done = done or late or should_stop()
         yield _Update(progress, records, done)
         if done:
             return
@@ -225,8 +225,8 @@ class _Processes(Generic[Record]):
         self._campaign.records += message.records
         if message.done:
             self._close(pipe)
-        if message.records and self._budget.stop_on_record:
-            self._stop()
+            if self._campaign.records and self._budget.stop_on_record:
+                self._stop()
 
     def _stop(self) -> None:
         if self._stop_at is not None:

@@ -99,20 +99,23 @@ class Limits:
 
     steps: of all contexts. operation_steps: of one call. hang_ms: CPU time, ms. shared_stacks: a
     bit per context of the machine whose stack others were seen to touch, so that accesses to it
-    count as steps.
+    count as steps. order_checks: an execution that has not failed otherwise fails when two of its
+    accesses race.
     """
 
     steps: int
     operation_steps: int
     hang_ms: int
     shared_stacks: int = 0
+    order_checks: bool = True
 
     def __post_init__(self) -> None:
         for name in ("steps", "operation_steps", "hang_ms"):
             _check.integer(getattr(self, name), name, 1, 2**32 - 1)
         _check.integer(self.shared_stacks, "shared_stacks", 0, 2**64 - 1)
+        _check.boolean(self.order_checks, "order_checks")
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, Any]:
         """The limits as JSON, as the engine takes them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -120,8 +123,7 @@ class Limits:
     def from_json(cls, value: object, where: str = "") -> Self:
         """The limits from JSON found at `where`. Raises InvalidFailureFile."""
         with within(where):
-            names = ("steps", "operation_steps", "hang_ms", "shared_stacks")
-            return cls(**_check.members(value, names))
+            return cls(**_check.members(value, tuple(field.name for field in fields(cls))))
 
 
 @dataclass(frozen=True, slots=True)

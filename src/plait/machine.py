@@ -9,7 +9,7 @@ completion) start without it.
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plait.codec import Limits
 from plait.errors import InvalidScenario, InvalidTarget
@@ -41,9 +41,9 @@ class RunResult:
     trace: Trace | None = None
 
 
-def limits_from(numbers: Mapping[str, int]) -> Limits:
+def limits_from(values: Mapping[str, Any]) -> Limits:
     """Limits from the engine's dict."""
-    return Limits(**{field.name: numbers[field.name] for field in fields(Limits)})
+    return Limits(**{field.name: values[field.name] for field in fields(Limits)})
 
 
 def default_limits() -> Limits:

@@ -86,6 +86,15 @@ class FailureKind(StrEnum):
     EXCEPTION = "exception"
     NONLOCAL_EXIT = "nonlocal-exit"
 
+    @property
+    def is_race(self) -> bool:
+        """Found in the order of accesses, not in what they did."""
+        return self in (
+            FailureKind.DATA_RACE,
+            FailureKind.INTERRUPT_RACE,
+            FailureKind.PREEMPTION_RACE,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

@@ -7,6 +7,7 @@ declared kind, names the line that the target marks, and nothing is left behind 
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,9 @@ def test_each_way_to_die_is_a_target() -> None:
 @pytest.mark.parametrize("name", ORDER)
 def test_ten_thousand_deaths(name: str) -> None:
     rigged = rig("die", name)
-    search = start(rigged, "up", executions=EXECUTIONS, limits=limits_of(rigged))
+    # Some race on their way; here it is what kills them that counts.
+    limits = replace(limits_of(rigged), order_checks=False)
+    search = start(rigged, "up", executions=EXECUTIONS, limits=limits)
     found, done, before = [], False, 0
     while not done:
         done, progress, new = search.step(0.02)

@@ -8,7 +8,7 @@ have been the reason. As a program: `python tests/quality/original_rows.py [EXEC
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plait import native
 from plait.environment import find_environment
@@ -110,7 +110,7 @@ def sightings(environment: str, executions: int, seed: int) -> Iterator[Sighting
     options = SearchOptions(
         environment=find_environment(environment).check(machine.info),
         seed=seed,
-        limits=default_limits(),
+        limits=replace(default_limits(), order_checks=False),  # what is broken, not why
         executions=executions,
         stop_on_failure=False,
         by_cut=True,

@@ -80,7 +80,7 @@ def failure_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         out=tmp_path_factory.mktemp("failures"),
     )
     (result,) = check.fuzz(options)
-    (failure,) = result.failures
+    failure = result.failures[0]
     assert failure.file is not None
     return failure.file
 

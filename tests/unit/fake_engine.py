@@ -166,6 +166,7 @@ class FakeEngine:
         "operation_steps": 20000,
         "hang_ms": 100,
         "shared_stacks": 0,
+        "order_checks": True,
     }
     NativeTarget = FakeTarget
 
@@ -263,16 +264,23 @@ class FakeWorker:
         if self.index == self.start.victim and self.executions == 50:
             os.kill(os.getpid(), signal.SIGKILL)
         progress = Progress(executions=self.executions, seconds=0.1, groups={7: len(found)})
-        return self.executions >= self.start.executions, progress, found
+        done = self.executions >= self.start.executions or bool(found and self.start.content)
+        return done, progress, found
 
 
 class FakeStart:
     def __init__(
-        self, finders: tuple[int, ...] = (), victim: int = -1, executions: int = 100
+        self,
+        finders: tuple[int, ...] = (),
+        victim: int = -1,
+        executions: int = 100,
+        content: bool = False,
     ) -> None:
+        """content: a worker is done when it has found something."""
         self.finders = finders
         self.victim = victim
         self.executions = executions
+        self.content = content
 
     def __call__(self, index: int) -> FakeWorker:
         return FakeWorker(index, self)

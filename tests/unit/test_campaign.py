@@ -22,14 +22,14 @@ def test_one_worker_runs_here_until_it_is_done() -> None:
     assert (done.records, done.lost, done.interrupted) == ([], [], False)
 
 
-def test_stops_at_the_first_record() -> None:
-    done = run(FakeStart(finders=(0,)), Budget(slice_seconds=0.001))
+def test_ends_when_the_worker_is_content_with_its_record() -> None:
+    done = run(FakeStart(finders=(0,), content=True), Budget(slice_seconds=0.001))
     assert done.records == ["failure of 0"]
     assert done.progress.executions == 20
 
 
-def test_goes_on_after_a_record_when_asked_to() -> None:
-    done = run(FakeStart(finders=(0,)), Budget(slice_seconds=0.001, stop_on_record=False))
+def test_goes_on_after_a_record_when_the_worker_does() -> None:
+    done = run(FakeStart(finders=(0,)), Budget(slice_seconds=0.001))
     assert done.records == ["failure of 0"]
     assert done.progress.executions == 100
 
@@ -48,8 +48,8 @@ def test_processes_are_merged() -> None:
     assert done.progress.seconds == pytest.approx(0.1), "side by side, not one after another"
 
 
-def test_the_first_record_stops_all_processes() -> None:
-    start = FakeStart(finders=(1,), executions=10**9)
+def test_who_is_content_with_a_record_stops_all_processes() -> None:
+    start = FakeStart(finders=(1,), executions=10**9, content=True)
     done = run(start, Budget(2, seconds=30, slice_seconds=0.001))
     assert done.records == ["failure of 1"]
 

@@ -107,4 +107,8 @@ enum class FailureKind : uint8_t {
   kCount,
 };
 
+constexpr bool is_race(FailureKind kind) {
+  return kind == FailureKind::kDataRace || kind == FailureKind::kInterruptRace || kind == FailureKind::kPreemptionRace;
+}
+
 }  // namespace plait

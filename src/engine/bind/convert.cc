@@ -259,6 +259,7 @@ Limits limits_from(nb::handle handle) {
   limits.operation_steps = field_or<uint32_t>(object, "operation_steps", limits.operation_steps);
   limits.hang_ms = field_or<uint32_t>(object, "hang_ms", limits.hang_ms);
   limits.shared_stacks = field_or<uint64_t>(object, "shared_stacks", limits.shared_stacks);
+  limits.order_checks = field_or<bool>(object, "order_checks", limits.order_checks);
   return limits;
 }
 
@@ -268,6 +269,7 @@ nb::dict to_python(const Limits& limits, uint64_t shared_stacks) {
   object["operation_steps"] = limits.operation_steps;
   object["hang_ms"] = limits.hang_ms;
   object["shared_stacks"] = shared_stacks;
+  object["order_checks"] = limits.order_checks;
   return object;
 }
 

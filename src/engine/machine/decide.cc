@@ -217,6 +217,8 @@ Context* Machine::apply_interrupt(const Move& move) {
   line.active = true;
   cpu.handlers[cpu.depth++] = &handler;
   cpu.irq_enabled = false;
+  order_runs(handler);
+  if (order_.on()) order_.take(order_.interrupts(index(move.cpu)));
   last_ = &handler;
   return last_;
 }
@@ -280,6 +282,7 @@ void Machine::make_ready(Context& context) {
 void Machine::transfer(Context* to) {
   Context* from = current_;
   if (to == nullptr) leave_run();
+  order_runs(*to);  // it may be the same on another CPU
   if (to == from) return;
   behaviour_ = mix(behaviour_, relative(from->pending.pc) << 8 | uint64_t{to->slot});
   if (target_.tls.size) swap_thread_locals(from->slot, to->slot);

@@ -2,6 +2,7 @@
 //
 // How an execution ends early: a failure with its evidence, a give-up, or a crash of the target's code that the crash
 // guard caught. All of them leave the running fiber for good.
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <iterator>
@@ -74,6 +75,10 @@ Evidence Machine::there(const Context& context, std::string_view what) {
 
 uint64_t Machine::cause_hash(const Failure& failure) const {
   uint64_t hash = mix(0x6361757365, static_cast<uint64_t>(failure.kind));
+  if (is_race(failure.kind) && failure.evidence.size() == 2) {  // of the same two places, whichever came first
+    const auto [low, high] = std::minmax(failure.evidence[0].pc, failure.evidence[1].pc);
+    return mix(mix(hash, low), high);
+  }
   for (const Evidence& evidence : failure.evidence) hash = mix(hash, evidence.what == kHang ? 0 : evidence.pc);
   return hash;
 }
@@ -96,6 +101,7 @@ void Machine::keep_failure(Failure&& failure) {
   Failure kept = std::move(failure);
   outcome_.verdict = VerdictKind::kFailed;
   outcome_.cause = cause_hash(kept);
+  if (const Race* race = order_.race(); race && !is_race(kept.kind)) add_race(kept, *race);
   std::swap(outcome_.failure, kept);
 }
 

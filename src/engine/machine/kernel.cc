@@ -7,26 +7,36 @@
 
 namespace plait {
 
-void Machine::fence(uint32_t order, uintptr_t pc) { step(EventKind::kFence, pc, 0, 0, order << kOrderShift); }
+void Machine::fence(uint32_t order, uintptr_t pc) {
+  step(EventKind::kFence, pc, 0, 0, order << kOrderShift);
+  if (order_.on()) order_.fence(order);
+}
 
 uint32_t Machine::irq_save(uintptr_t pc) {
   step(EventKind::kIrqSave, pc);
   Cpu& cpu = cpus_[index(current_->cpu)];
   const bool was_on = cpu.irq_enabled;
+  if (was_on) interrupts_go_off();
   cpu.irq_enabled = false;
   return was_on;
 }
 
 void Machine::irq_restore(uint32_t flags, uintptr_t pc) {
   step(EventKind::kIrqRestore, pc);
-  cpus_[index(current_->cpu)].irq_enabled = flags != 0;
+  set_interrupts(flags != 0);
   set_event_arg(flags != 0);
   if (flags != 0 && limited_) change();
 }
 
+void Machine::set_interrupts(bool on) {
+  bool& enabled = cpus_[index(current_->cpu)].irq_enabled;
+  if (enabled != on) on ? interrupts_go_on() : interrupts_go_off();
+  enabled = on;
+}
+
 void Machine::irq_set(bool on, uintptr_t pc) {
   step(on ? EventKind::kIrqOn : EventKind::kIrqOff, pc);
-  cpus_[index(current_->cpu)].irq_enabled = on;
+  set_interrupts(on);
   if (on && limited_) change();
 }
 
@@ -34,7 +44,9 @@ bool Machine::irq_enabled() const { return cpus_[index(current_->cpu)].irq_enabl
 
 void Machine::preempt_disable(uintptr_t pc) {
   step(EventKind::kPreemptDisable, pc);
-  ++cpus_[index(current_->cpu)].preempt_count;
+  int& count = cpus_[index(current_->cpu)].preempt_count;
+  if (count == 0) preemption_goes_off();
+  ++count;
 }
 
 void Machine::preempt_enable(uintptr_t pc) {
@@ -43,7 +55,9 @@ void Machine::preempt_enable(uintptr_t pc) {
   if (count == 0) {
     die(FailureKind::kUnbalancedUnlock, short_name(current_->id) + " enables preemption that it did not disable", pc);
   }
-  if (--count == 0 && limited_) change();
+  if (--count != 0) return;
+  preemption_goes_on();
+  if (limited_) change();
 }
 
 bool Machine::preemptible() const {
@@ -77,6 +91,7 @@ void* Machine::page_alloc(size_t count, uint32_t flags, uintptr_t pc) {
   void* pages = memory_.page_alloc(count);
   pages_asked_ = true;
   if (!pages) current_->page_refused = true;
+  if (pages && order_.on()) order_.fresh(reinterpret_cast<uintptr_t>(pages), count * memory_.page_size());
   ++hot_.writes;
   set_event_value(pages ? encode(reinterpret_cast<uintptr_t>(pages)) : 0);
   return pages;
@@ -126,7 +141,9 @@ void Machine::relax(uintptr_t pc) {
 
 void* Machine::heap_alloc(size_t size, size_t alignment, uintptr_t) {
   if (target_.declaration->heap == PLAIT_HEAP_SELF) return target_.declaration->alloc(size);
-  return memory_.heap_alloc(size, alignment);
+  void* block = memory_.heap_alloc(size, alignment);
+  if (block && order_.on()) order_.fresh(reinterpret_cast<uintptr_t>(block), size);
+  return block;
 }
 
 void Machine::heap_free(void* block, uintptr_t pc) {

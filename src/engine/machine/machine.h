@@ -18,6 +18,7 @@
 #include "base/names.h"
 #include "check/failure.h"
 #include "check/objects.h"
+#include "check/order.h"
 #include "fiber/crash.h"
 #include "fiber/fiber.h"
 #include "machine/device.h"
@@ -48,6 +49,7 @@ struct Limits {
   uint32_t steps = 200000;           // visible operations of an execution, then it gives up
   uint32_t operation_steps = 20000;  // of one allocator operation, then it is a livelock
   uint32_t hang_ms = 100;            // CPU time without any visible operation, then it is a livelock
+  bool order_checks = true;          // races fail an execution that has not failed otherwise
   uint64_t shared_stacks = 0;        // bit per context slot: its stack accesses are visible (Outcome returns it)
 };
 
@@ -105,6 +107,7 @@ class Machine : private Moves {
 
   // ---- what the runtime table calls (on the fiber of the running context)
   void access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  void order(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) { order_.access(address, size, kind, pc); }
   void fence(uint32_t order, uintptr_t pc);
   uint32_t irq_save(uintptr_t pc);
   void irq_restore(uint32_t flags, uintptr_t pc);
@@ -238,6 +241,26 @@ class Machine : private Moves {
   // Below 0 means asked, as 0 does; that it keeps changing tells the watchdog that the engine is being called.
   void empty_fuel() { hot_.fuel = granted_ = -static_cast<int64_t>(++progress_ & 0xffff); }
 
+  // order.cc
+  void order_runs(const Context& context) {
+    if (order_.on()) order_.run(context.number, index(context.cpu));
+  }
+  void took(const void* lock) {
+    if (order_.on()) order_.take(order_.of(reinterpret_cast<uintptr_t>(lock)));
+  }
+  void gave(const void* lock) {
+    if (order_.on()) order_.give(order_.of(reinterpret_cast<uintptr_t>(lock)));
+  }
+  void set_interrupts(bool on);
+  void interrupts_go_off();
+  void interrupts_go_on();
+  void preemption_goes_off();
+  void preemption_goes_on();
+  bool task_holds_preemption() const;
+  void judge_order();
+  Failure race_failure(const Race& race) const;
+  void add_race(Failure& failure, const Race& race) const;
+
   // waits.cc
   void block(BlockedOn what, uintptr_t object, uintptr_t pc);
   uint32_t wake_waiters(BlockedOn what, uintptr_t object, bool all);
@@ -319,6 +342,7 @@ class Machine : private Moves {
   uint32_t task_count_ = 0;  // scenario tasks; workers follow
   std::vector<Context*> used_;  // the contexts that this scenario can have
   Objects objects_;
+  Order order_;
   std::vector<std::vector<std::byte>> tls_saved_;
   std::vector<SavedJump> jumps_;
   std::vector<uintptr_t> reported_pages_;

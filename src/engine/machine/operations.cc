@@ -115,6 +115,7 @@ void Machine::do_alloc(const Operation& operation) {
     slot.state = Slot::State::kFull;
     slot.object = address;
     slot.size = operation.size;
+    if (order_.on()) order_.give(order_.object(operation.slot));  // callers hand objects over in good order
   }
   end_operation();
 }
@@ -222,6 +223,7 @@ void Machine::do_free(const Operation& operation) {
   const uintptr_t address = slot.object;
   slot.state = Slot::State::kEmpty;
   slot.last_freed = address;
+  if (order_.on()) order_.take(order_.object(operation.slot));
   if (Object* object = objects_.find(address)) {
     check_fill(*object);
     if (object->size >= 8) memory_.set_state(address, object->size & ~7u, kOwned);
@@ -304,6 +306,7 @@ void Machine::handler_exit(Context& context) {
   Cpu& cpu = cpus_[index(context.cpu)];
   --cpu.depth;
   lines_[context.id.number].active = false;
+  if (order_.on()) order_.give(order_.interrupts(index(context.cpu)));
   event(EventKind::kInterruptReturn, &context, context.cpu, context.id.number);
   cpu.irq_enabled = true;
 }

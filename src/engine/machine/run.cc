@@ -11,7 +11,8 @@
 
 namespace plait {
 
-Machine::Machine(Hot& hot) : hot_(hot), memory_(hot), stacks_(kSlots + 1, kStackBytes) {
+Machine::Machine(Hot& hot)
+    : hot_(hot), memory_(hot), stacks_(kSlots + 1, kStackBytes), order_(hot, Memory::kArenaBytes) {
   enabled_.reserve(256);
   schedule_.reserve(256);
   for (uint32_t slot = 0; slot < kSlots; ++slot) contexts_[slot].slot = static_cast<uint8_t>(slot);
@@ -23,6 +24,8 @@ Machine::~Machine() { set_black_box(nullptr, nullptr); }
 void Machine::set_target(const TargetImage& image) {
   target_ = image;
   memory_.set_data(image.data, image.constants);
+  order_.set_data(image.data.size);
+  order_.set_code(image.load_base, image.load_size);
   tls_saved_.assign(kSlots, image.tls_image);
 }
 
@@ -92,6 +95,7 @@ void Machine::enter(Context& first) {
     }
     current_ = next;
     use_stack_of(*next);
+    order_runs(*next);
     next->fiber.switch_from(main_);
   }
   CrashGuard::disarm();
@@ -164,6 +168,7 @@ void Machine::load(const Scenario& scenario, const Limits& limits) {
   used_.clear();
   for (uint32_t i = 0; i < task_count_ + workers_.size(); ++i) used_.push_back(&contexts_[1 + i]);
   for (uint32_t i = 0; i < scenario_.lines.size(); ++i) used_.push_back(&contexts_[kHandlerSlot + i]);
+  for (uint32_t i = 0; i < used_.size(); ++i) used_[i]->number = static_cast<uint8_t>(i);
 }
 
 // ---- run
@@ -174,6 +179,7 @@ void Machine::begin_run(const RunOptions& options) {
   if (recording_) recorder_.begin(options.events);
   slow_ = recording_ || sink_ != nullptr || target_.declaration->step_invariant != nullptr;
   if (sink_) sink_->begin();
+  if (limits_.order_checks) order_.begin(static_cast<uint32_t>(used_.size()));
   schedule_.clear();
   objects_.clear();
   outcome_ = Outcome{};
@@ -213,6 +219,7 @@ void Machine::run_once(Strategy& strategy, uint64_t seed, const RunOptions& opti
   strategy.begin(seed, longest_);
   mode_ = Mode::kRun;
   if (Context* first = decide()) enter(*first);
+  order_.stop();
   if (outcome_.verdict == VerdictKind::kPassed && !retry_) {
     if (quiescent()) {
       judge_quiescence();
@@ -220,6 +227,7 @@ void Machine::run_once(Strategy& strategy, uint64_t seed, const RunOptions& opti
       stuck();
     }
   }
+  judge_order();
   mode_ = Mode::kIdle;
   if (recording_) recorder_.close(0, false);
 }

@@ -131,9 +131,11 @@ void Machine::note_step(const Context& context) {
 // The target's own code: its accesses are checked, but are no steps.
 bool Machine::holds_at_this_step() {
   mode_ = Mode::kCheck;
+  order_.pause(true);
   grant();
   const bool holds = target_.declaration->step_invariant();
   mode_ = Mode::kRun;
+  if (limits_.order_checks) order_.pause(false);
   empty_fuel();
   return holds;
 }
@@ -198,6 +200,7 @@ void Machine::access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc
         memory_.log_granule(meta, address & ~uintptr_t{7});
         if (!(kind & kMayFail)) ++hot_.writes;
       }
+      if (order_.on()) order_.access(address, size, kind, pc);
       return;
     }
   }
@@ -214,6 +217,7 @@ void Machine::access_slow(uintptr_t address, size_t size, uint32_t kind, uintptr
   }
   step_slow({access_event(kind), kind, address, size, pc});
   check_access(address, size, kind, pc);
+  if (order_.on()) order_.access(address, size, kind, pc);
   if (recording_ && mode_ == Mode::kRun && !(kind & kWrite)) set_event_value(encode(load_value(address, size)));
   if (current_->watch.active) {
     if (kind & kWrite) {

@@ -67,6 +67,7 @@ void Machine::spin_lock(plait_spinlock* lock, uintptr_t pc) {
   check_word(lock, sizeof *lock, pc);  // again: the page may have gone while it waited
   if (memory_.meta(at(lock))) memory_.log(at(lock), sizeof *lock);
   lock->holder = uint64_t{current_->slot} + 1;
+  took(lock);
   ++hot_.writes;
   ++current_->locks_held;
 }
@@ -80,6 +81,7 @@ bool Machine::spin_trylock(plait_spinlock* lock, uintptr_t pc) {
   if (taken) {
     if (memory_.meta(at(lock))) memory_.log(at(lock), sizeof *lock);
     lock->holder = uint64_t{current_->slot} + 1;
+    took(lock);
     ++hot_.writes;
     ++current_->locks_held;
   }
@@ -97,6 +99,7 @@ void Machine::spin_unlock(plait_spinlock* lock, uintptr_t pc) {
   }
   if (memory_.meta(at(lock))) memory_.log(at(lock), sizeof *lock);
   lock->holder = 0;
+  gave(lock);
   ++hot_.writes;
   --current_->locks_held;
   change();
@@ -119,6 +122,7 @@ void Machine::block(BlockedOn what, uintptr_t object, uintptr_t pc) {
   leave_cpu(context);
   transfer(decide());
   if (context.id.kind == ContextKind::kWorker) context.operation_steps = 0;
+  if (order_.on()) order_.woken();
   context.pending.kind = EventKind::kWoken;
   context.pending.address = 0;
   close_event();
@@ -147,6 +151,7 @@ uint32_t Machine::wake_waiters(BlockedOn what, uintptr_t object, bool all) {
       }
     }
     if (!first) return count;
+    if (order_.on()) order_.wake(first->number);
     if (first_waits) {
       make_ready(*first);
     } else {
@@ -183,7 +188,8 @@ void Machine::wait_commit(plait_wait_queue* queue, uintptr_t pc) {
   step(EventKind::kWaitCommit, pc, at(queue), sizeof *queue);
   const bool woken = current_->woken;
   current_->prepared = current_->woken = false;
-  if (!woken) block(BlockedOn::kWaitQueue, at(queue), pc);
+  if (!woken) return block(BlockedOn::kWaitQueue, at(queue), pc);
+  if (order_.on()) order_.woken();
 }
 
 void Machine::wait_cancel(plait_wait_queue* queue, uintptr_t pc) {
@@ -213,6 +219,7 @@ void Machine::lock_mutex(plait_mutex* mutex, uintptr_t pc) {
     if (mutex->owner == 0 || (mutex->owner == me && (mutex->flags & PLAIT_MUTEX_RECURSIVE))) {
       mutex->owner = me;
       ++mutex->depth;
+      took(mutex);
       ++hot_.writes;
       ++current_->locks_held;
       return;
@@ -257,6 +264,7 @@ bool Machine::release_mutex(plait_mutex* mutex, uintptr_t pc) {
   --current_->locks_held;
   if (--mutex->depth != 0) return false;
   mutex->owner = 0;
+  gave(mutex);
   wake_waiters(BlockedOn::kMutex, at(mutex), false);
   return true;
 }
@@ -293,6 +301,7 @@ void Machine::sem_down(plait_semaphore* semaphore, uintptr_t pc) {
   }
   if (memory_.meta(at(semaphore))) memory_.log(at(semaphore), sizeof *semaphore);
   --semaphore->count;
+  took(semaphore);
   ++hot_.writes;
 }
 
@@ -304,6 +313,7 @@ bool Machine::sem_trydown(plait_semaphore* semaphore, uintptr_t pc) {
   if (taken) {
     if (memory_.meta(at(semaphore))) memory_.log(at(semaphore), sizeof *semaphore);
     --semaphore->count;
+    took(semaphore);
     ++hot_.writes;
   }
   return taken;
@@ -314,6 +324,7 @@ void Machine::sem_up(plait_semaphore* semaphore, uintptr_t pc) {
   step(EventKind::kSemUp, pc, at(semaphore), sizeof *semaphore);
   if (memory_.meta(at(semaphore))) memory_.log(at(semaphore), sizeof *semaphore);
   ++semaphore->count;
+  if (order_.on()) order_.add(order_.of(at(semaphore)));
   ++hot_.writes;
   wake_waiters(BlockedOn::kSemaphore, at(semaphore), false);
 }

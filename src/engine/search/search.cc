@@ -13,6 +13,7 @@ namespace {
 constexpr uint32_t kBehaviourBits = 1u << 20;
 constexpr uint32_t kFailuresPerScenario = 16;  // then another scenario teaches more
 constexpr uint64_t kStandardScenarios = 16;   // the first ones keep the target's standard knobs
+constexpr uint64_t kAfterRace = 20000;  // executions, for finding out what a race does
 constexpr uint32_t kSizeFirst = 6;
 constexpr uint32_t kSizeLast = 36;
 
@@ -58,6 +59,12 @@ void Search::keep(const Outcome& outcome, std::vector<Finding>& findings) {
   const uint64_t cut = mix(outcome.cut, machine_.schedule().size() == 1);
   const uint64_t group = options_.by_cut ? mix(outcome.cause, cut) : outcome.cause;
   if (++causes_[group] > 1) return;
+  if (options_.stop_on_failure) {
+    const bool race = is_race(outcome.failure.kind);
+    if (race && race_at_ != 0) return;  // one is enough: now its consequence is looked for
+    if (race) race_at_ = counters_.executions;
+    done_ = !race;
+  }
   Finding finding;
   finding.outcome = outcome;
   finding.outcome.cause = group;
@@ -103,7 +110,7 @@ std::vector<Finding> Search::step(double seconds) {
   while (!done_) {
     execute(findings);
     if (options_.executions != 0 && counters_.executions >= options_.executions) done_ = true;
-    if (options_.stop_on_failure && !findings.empty()) done_ = true;
+    if (race_at_ != 0 && counters_.executions >= race_at_ + kAfterRace) done_ = true;
     if (!findings.empty() || (counters_.executions % 16 == 0 && now() - started_ >= seconds)) break;
   }
   counters_.seconds += now() - started_;

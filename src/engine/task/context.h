@@ -42,7 +42,8 @@ struct SpinWatch {
 
 struct Context {
   ContextId id;
-  uint8_t slot = 0;  // in the machine's table; also its stack
+  uint8_t slot = 0;    // in the machine's table; also its stack
+  uint8_t number = 0;  // among the contexts that the scenario can have
   ContextState state = ContextState::kUnused;
   CpuId cpu{};
   bool pinned = true;

@@ -55,6 +55,7 @@ const RuntimeTable& bind_runtime(Machine& machine) {
       .abi = kRuntimeAbi,
       .hot = &g_hot,
       .access = [](uintptr_t a, size_t n, uint32_t k, uintptr_t pc) { g_machine->access(a, n, k, pc); },
+      .order = [](uintptr_t a, size_t n, uint32_t k, uintptr_t pc) { g_machine->order(a, n, k, pc); },
       .fence = [](uint32_t order, uintptr_t pc) { g_machine->fence(order, pc); },
       .irq_save = [](uintptr_t pc) { return g_machine->irq_save(pc); },
       .irq_restore = [](uint32_t flags, uintptr_t pc) { g_machine->irq_restore(flags, pc); },

@@ -17,7 +17,7 @@ struct plait_semaphore;
 
 namespace plait {
 
-constexpr uint32_t kRuntimeAbi = 1;
+constexpr uint32_t kRuntimeAbi = 2;
 
 // Ways in which target code ends an execution by itself.
 enum class Death : uint32_t {
@@ -37,6 +37,8 @@ struct RuntimeTable {
   // Announces an access that the fast path could not take, waits for its turn, checks it, logs it for undo. On
   // return the caller performs it, whole. Any size; any alignment.
   void (*access)(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  // For an access that the fast path has granted: its order could not be settled there.
+  void (*order)(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
   void (*fence)(uint32_t order, uintptr_t pc);
 
   uint32_t (*irq_save)(uintptr_t pc);

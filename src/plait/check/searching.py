@@ -3,6 +3,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from plait import campaign
 from plait.check.repeat import Built, build, compared, names_of
@@ -16,6 +17,7 @@ from plait.report import Explained, Headline
 from plait.search import Progress, SearchOptions, check_strategy
 from plait.target import Target, discover, load
 from plait.trace import EventKind, Trace
+from plait.verdict import Failed
 
 OnProgress = Callable[[str, str, Progress], None]
 
@@ -62,7 +64,7 @@ def _search_options(options: FuzzOptions, environment: Environment) -> SearchOpt
     return SearchOptions(
         environment=environment,
         seed=options.seed,
-        limits=default_limits(),
+        limits=replace(default_limits(), order_checks=options.order_checks),
         strategy=options.strategy,
         preset=options.preset,
         executions=options.executions,
@@ -85,7 +87,7 @@ def _fuzz_one(
     if len(done.lost) == options.jobs and not done.records:
         raise EngineBug(f"{name}, {environment}: every search process died: {done.lost[0]}")
     by_cause: dict[int, Record] = {}
-    for record in done.records:
+    for record in sorted(done.records, key=_is_race):  # what a race does says more
         by_cause.setdefault(record.finding.group, record)
     return Result(
         target=name,
@@ -99,6 +101,11 @@ def _fuzz_one(
         lost=tuple(done.lost),
         interrupted=done.interrupted,
     )
+
+
+def _is_race(record: Record) -> bool:
+    verdict = record.finding.verdict
+    return isinstance(verdict, Failed) and verdict.kind.is_race
 
 
 def _explain(built: Built, record: Record, count: int) -> Failure:

@@ -25,7 +25,7 @@ class FuzzOptions:
     target is meant for. seconds: of search for each target and environment, 10 when neither it nor
     executions is given. seed: None: a fresh one. jobs: processes. compiler: None: the first that is
     found. out: folder for failure files. keep_going: search on after a failure, until time is up.
-    Raises InvalidOption.
+    order_checks: accesses that nothing orders are failures. Raises InvalidOption.
     """
 
     targets: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class FuzzOptions:
     compiler: str | None = None
     out: Path = Path("failures")
     keep_going: bool = False
+    order_checks: bool = True
 
     def __post_init__(self) -> None:
         if self.seconds is not None and self.executions is not None:

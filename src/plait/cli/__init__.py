@@ -162,6 +162,9 @@ def fuzz(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Search on after a failure, until time is up.")
     ] = False,
+    order_checks: Annotated[
+        bool, typer.Option(help="Accesses that nothing orders (races) are failures.")
+    ] = True,
 ) -> None:
     """Search for failures. Each is saved, explained and can be replayed."""
     with _told():
@@ -177,6 +180,7 @@ def fuzz(
             compiler=compiler,
             out=out,
             keep_going=keep_going,
+            order_checks=order_checks,
         )
         status = _search(options, as_json)
     raise typer.Exit(status)

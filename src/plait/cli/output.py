@@ -65,7 +65,7 @@ def print_result(result: check.Result, as_json: bool, options: check.FuzzOptions
         for row in result.to_json():
             print_json(row)
     else:
-        print_report(result_lines(result, options.seed, width()))
+        print_report(result_lines(result, options.seed, width(), not options.keep_going))
     for failure in result.failures:
         if failure.unsaved is not None:
             say_error(failure.unsaved)
@@ -74,10 +74,18 @@ def print_result(result: check.Result, as_json: bool, options: check.FuzzOptions
         warn(f"{result.target}, {result.environment}: {sentence}")
 
 
-def result_lines(result: check.Result, seed: int | None, width: int) -> list[Text]:
-    """What is printed for a result: the reports of its failures, or one line."""
+def result_lines(
+    result: check.Result, seed: int | None, width: int, briefly: bool = False
+) -> list[Text]:
+    """What is printed for a result: the reports of its failures, or one line.
+
+    briefly: tables only for the first failure.
+    """
     progress = result.progress
-    reports = [render(failure.explained, width) for failure in result.failures]
+    reports = [
+        render(failure.explained, width, with_table=number == 0 or not briefly)
+        for number, failure in enumerate(result.failures)
+    ]
     lines = [line for report in reports for line in [*report, Text()]][:-1]
     if len(reports) > 1:
         total = f"{len(reports)} causes, {progress.failures:,} failing executions"

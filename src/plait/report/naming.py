@@ -6,6 +6,7 @@ A reader thinks of `page 0x2000.local_free` and `pool.cc:61`, the engine of 0x01
 table and debug information.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,7 @@ from plait.trace import Region, decode_address
 if TYPE_CHECKING:
     from plait._engine import Info
 
+_GLOBAL = re.compile(r"global at module\+0x([0-9a-f]+)")
 _DECIMAL_MAX = 1024  # larger plain numbers are shown in hexadecimal
 
 
@@ -80,6 +82,14 @@ class Names:
     def _is_ours(self, frame: Location) -> bool:
         """Whether the target's author wrote it: what std::queue does is told by who asked."""
         return self._folder is None or Path(frame.path).is_relative_to(self._folder)
+
+    def sentence(self, message: str) -> str:
+        """The engine's message, with the names of the globals that it knows by number."""
+
+        def name(found: re.Match[str]) -> str:
+            return self._state(int(found[1], 16)) or found[0]
+
+        return _GLOBAL.sub(name, message)
 
     def place(self, address: int) -> str:
         """What lies at an encoded address: "page 0x2000.local_free", "[0x2040]", "cpus[1]+0x8"."""

@@ -65,16 +65,17 @@ class Explained:
     replay: str = ""
 
 
-def render(explained: Explained, width: int = WIDTH_DEFAULT) -> list[Text]:
+def render(explained: Explained, width: int = WIDTH_DEFAULT, with_table: bool = True) -> list[Text]:
     """The lines of the report, styled; `.plain` of each is the text.
 
-    width: characters, at least 40.
+    width: characters, at least 40. with_table: show the interleaving.
     """
     width = max(width, _WIDTH_MIN)
     lines = [headline(explained.headline, explained.verdict)]
-    sentence = verdict_sentence(explained.verdict)
+    sentence = explained.names.sentence(verdict_sentence(explained.verdict))
     lines += [Text(line) for line in _wrapped(sentence, width, "  ", "  ")]
-    if explained.trace is not None and not isinstance(explained.verdict, NotDeterministic):
+    deterministic = not isinstance(explained.verdict, NotDeterministic)
+    if with_table and explained.trace is not None and deterministic:
         rows = rows_of(explained.trace, explained.schedule, explained.verdict, explained.names)
         if rows:
             lines += [Text(), *table(rows, width)]

@@ -18,7 +18,13 @@ static plait::Hot plait_rt_unbound_hot = {.fuel = 0,
                                           .data_size = 0,
                                           .data_meta = nullptr,
                                           .write_ok = plait::kOwned,
-                                          .writes = 0};
+                                          .writes = 0,
+                                          .arena_cells = nullptr,
+                                          .data_cells = nullptr,
+                                          .order_seen = nullptr,
+                                          .order_stamp = 0,
+                                          .order_base = 0,
+                                          .code_base = 0};
 plait::Hot* plait_rt_hot = &plait_rt_unbound_hot;
 const plait::RuntimeTable* plait_rt_table = nullptr;
 
@@ -73,6 +79,10 @@ void plait_rt_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc
   if (plait_rt_table == nullptr) [[unlikely]]
     return;
   plait_rt_table->access(address, size, kind, pc);
+}
+
+void plait_rt_order(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
+  plait_rt_table->order(address, size, kind, pc);
 }
 
 __attribute__((visibility("default"))) void plait_bind(const plait::RuntimeTable* table) {

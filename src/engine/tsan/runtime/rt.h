@@ -31,6 +31,7 @@ extern const plait::RuntimeTable* plait_rt_table;
 
 // Out of line, so that the fast path has no frame. Fuel is not taken yet for the access.
 void plait_rt_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+void plait_rt_order(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
 // The C or C++ library keeps this for the running context: accesses to it are not announced from now on.
 void plait_rt_note_own(const void* block, size_t size);
 // A target's static constructor called what only a running scenario may call: says so and aborts.
@@ -59,12 +60,21 @@ PLAIT_INLINE const RuntimeTable& engine() {
 
 // The metadata word of the granule at `address`: kUnmapped when that is neither simulated memory nor the target's own
 // data. Both ranges begin and end on granules, so a piece of one granule lies wholly inside.
-PLAIT_INLINE uint32_t metadata(const Hot& hot, uintptr_t address) {
+struct Granule {
+  uint32_t meta;
+  OrderCell* cells;
+  uintptr_t index;
+};
+PLAIT_INLINE Granule granule(const Hot& hot, uintptr_t address) {
   const uintptr_t in_arena = address - hot.arena_base;
-  if (in_arena < hot.arena_size) return hot.arena_meta[in_arena >> kGranuleShift];
+  if (in_arena < hot.arena_size) {
+    return {hot.arena_meta[in_arena >> kGranuleShift], hot.arena_cells, in_arena >> kGranuleShift};
+  }
   const uintptr_t in_data = address - hot.data_base;
-  if (in_data < hot.data_size) return hot.data_meta[in_data >> kGranuleShift];
-  return kUnmapped;
+  if (in_data < hot.data_size) {
+    return {hot.data_meta[in_data >> kGranuleShift], hot.data_cells, in_data >> kGranuleShift};
+  }
+  return {kUnmapped, nullptr, 0};
 }
 
 // Announces an access. `one_granule` says whether it stays within 8 aligned bytes; only then is the fast path open.
@@ -80,12 +90,17 @@ PLAIT_INLINE void announce(uintptr_t address, size_t size, uint32_t order_bits, 
   if (address - hot.stack_lo < hot.stack_size) return;
   const int64_t fuel = hot.fuel;
   if (one_granule && fuel > 0) [[likely]] {
-    const uint32_t meta = metadata(hot, address);
-    const bool granted = (kKind & kWrite) != 0 ? meta == hot.write_ok : (meta & kStateMask) == kOwned;
+    const Granule at = granule(hot, address);
+    const bool granted = (kKind & kWrite) != 0 ? at.meta == hot.write_ok : (at.meta & kStateMask) == kOwned;
     if (granted) [[likely]] {
       hot.fuel = fuel - 1;
       if constexpr ((kKind & kWrite) != 0 && (kKind & kMayFail) == 0) ++hot.writes;
-      return;
+      if (at.cells == nullptr) return;
+      if constexpr ((kKind & (kMarked | kAtomic)) == 0) {
+        if (order_simple<(kKind & kWrite) != 0>(hot, at.cells[at.index], order_bytes(address, size), pc)) [[likely]]
+          return;
+      }
+      return plait_rt_order(address, size, kKind | order_bits, pc);
     }
   }
   plait_rt_access(address, size, kKind | order_bits, pc);

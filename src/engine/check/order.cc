@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "check/order.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+
+#include "base/prng.h"
+
+namespace plait {
+namespace {
+
+constexpr uint32_t kGranule = 1u << kGranuleShift;
+constexpr size_t kNamedFirst = 256;
+constexpr uint32_t kClockLast = (1u << kStampClockBits) - (1u << 19);  // one execution takes fewer ticks than the rest
+constexpr uint32_t kContextMask = (1u << kStampContextBits) - 1;
+
+uint32_t clock_of(uint64_t stamp) { return static_cast<uint32_t>(stamp & kStampClockMask); }
+uint32_t context_of(uint64_t stamp) { return static_cast<uint32_t>(stamp >> kStampContextShift) & kContextMask; }
+uint32_t cpu_of(uint64_t stamp) { return static_cast<uint32_t>(stamp >> kStampCpuShift) & (kCpusMax - 1); }
+uint64_t pc_of(uint64_t stamp) { return stamp >> kStampPcShift; }
+
+// A record in place of stamps: a stamp with a clock of this execution that means no byte, so that no fast path fits it,
+// with the record's number where the pc would be.
+bool is_record(const OrderCell& cell) { return (cell.write & kStampBytesMask) == 0 && cell.write != 0; }
+
+constexpr bool acquires(uint32_t order) { return order == __ATOMIC_CONSUME || order == __ATOMIC_ACQUIRE || order >= __ATOMIC_ACQ_REL; }
+constexpr bool releases(uint32_t order) { return order >= __ATOMIC_RELEASE; }
+
+}  // namespace
+
+Order::Order(Hot& hot, size_t arena) : hot_(hot), arena_(arena), named_(kNamedFirst) {
+  void* cells = mmap(nullptr, (arena_ >> kGranuleShift) * sizeof(OrderCell), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (cells == MAP_FAILED) throw std::bad_alloc();
+  arena_cells_ = static_cast<OrderCell*>(cells);
+  records_.resize(64);
+}
+
+Order::~Order() {
+  stop();
+  munmap(arena_cells_, (arena_ >> kGranuleShift) * sizeof(OrderCell));
+}
+
+void Order::set_data(size_t bytes) { data_cells_.assign(bytes >> kGranuleShift, OrderCell{}); }
+
+void Order::set_code(uintptr_t base, size_t size) {
+  hot_.code_base = base;
+  code_fits_ = size < size_t{1} << kStampPcBits;
+}
+
+// ---- executions
+
+// Clocks would overflow their stamps: all memory forgets, and they start over.
+void Order::new_round() {
+  madvise(arena_cells_, (arena_ >> kGranuleShift) * sizeof(OrderCell), MADV_DONTNEED);
+  std::fill(data_cells_.begin(), data_cells_.end(), OrderCell{});
+  clock_max_ = 0;
+}
+
+// Every context has seen all clocks up to the base: what earlier executions left orders before everything.
+void Order::begin(uint32_t contexts) {
+  if (clock_max_ >= kClockLast) new_round();
+  ++execution_;
+  contexts_ = contexts;
+  found_ = false;
+  named_used_ = records_used_ = 0;
+  hot_.order_base = clock_max_;
+  ++clock_max_;
+  for (uint32_t context = 0; context < contexts_; ++context) {
+    std::fill_n(seen_[context].at.begin(), contexts_, clock_max_ - 1);
+    seen_[context].at[context] = clock_max_;
+  }
+  // Stamps of contexts that only an earlier scenario had are looked up as well.
+  for (uint32_t context = 0; context < contexts_; ++context) {
+    std::fill(seen_[context].at.begin() + contexts_, seen_[context].at.end(), clock_max_ - 1);
+  }
+  pause(false);
+}
+
+void Order::stop() { hot_.arena_cells = hot_.data_cells = nullptr; }
+
+void Order::pause(bool paused) {
+  if (paused || found_) return stop();
+  hot_.arena_cells = arena_cells_;
+  hot_.data_cells = data_cells_.data();
+}
+
+void Order::run(uint32_t context, uint32_t cpu) {
+  current_ = context;
+  hot_.order_seen = seen_[context].at.data();
+  hot_.order_stamp = uint64_t{seen_[context].at[context]} | uint64_t{context} << kStampContextShift |
+                     uint64_t{cpu} << kStampCpuShift;
+}
+
+// ---- clocks
+
+void Order::join(VectorClock& into, const VectorClock& from) const {
+  for (uint32_t i = 0; i < contexts_; ++i) into.at[i] = std::max(into.at[i], from.at[i]);
+}
+
+// What the running context does from now on is not what it has just passed on.
+void Order::tick() {
+  const uint32_t clock = ++seen_[current_].at[current_];
+  clock_max_ = std::max(clock_max_, clock);
+  hot_.order_stamp = (hot_.order_stamp & ~kStampClockMask) | clock;
+}
+
+void Order::take(Sync& sync) {
+  if (sync.execution != execution_) return;
+  VectorClock& mine = seen_[current_];
+  if (sync.last != Sync::kMany && mine.at[sync.last] >= sync.last_clock) return;  // and so all that it knew
+  join(mine, sync.clock);
+}
+
+void Order::give(Sync& sync) {
+  const VectorClock& mine = seen_[current_];
+  sync.execution = execution_;
+  sync.last = current_;
+  sync.last_clock = mine.at[current_];
+  std::copy_n(mine.at.begin(), contexts_, sync.clock.at.begin());
+  tick();
+}
+
+void Order::add(Sync& sync) {
+  if (sync.execution != execution_ || sync.last == current_) return give(sync);
+  join(sync.clock, seen_[current_]);
+  sync.last = Sync::kMany;
+  tick();
+}
+
+void Order::wake(uint32_t context) { add(wakes_[context]); }
+
+void Order::woken() {
+  take(wakes_[current_]);
+  wakes_[current_].execution = 0;
+}
+
+// ---- by address
+
+Sync* Order::known(uintptr_t address) {
+  for (size_t i = mix(0, address);; ++i) {
+    Named& entry = named_[i & (named_.size() - 1)];
+    if (entry.execution != execution_) return nullptr;
+    if (entry.address == address) return &entry.sync;
+  }
+}
+
+void Order::grow() {
+  std::vector<Named> old(named_.size() * 2);
+  old.swap(named_);
+  for (const Named& entry : old) {
+    if (entry.execution != execution_) continue;
+    size_t i = mix(0, entry.address);
+    while (named_[i & (named_.size() - 1)].execution == execution_) ++i;
+    named_[i & (named_.size() - 1)] = entry;
+  }
+}
+
+Sync& Order::of(uintptr_t address) {
+  if (Sync* sync = known(address)) return *sync;
+  if (++named_used_ * 2 > named_.size()) grow();
+  size_t i = mix(0, address);
+  while (named_[i & (named_.size() - 1)].execution == execution_) ++i;
+  Named& entry = named_[i & (named_.size() - 1)];
+  entry.address = address;
+  entry.execution = execution_;
+  entry.sync.execution = 0;
+  return entry.sync;
+}
+
+// ---- marked and atomic accesses, fences: C11, 5.1.2.4 and 7.17
+
+void Order::atomic(uintptr_t address, uint32_t kind) {
+  const uint32_t order = (kind & kAtomic) ? kind >> kOrderShift : uint32_t{__ATOMIC_RELAXED};
+  if (kind & kRead) {
+    if (Sync* sync = known(address); sync && sync->execution == execution_) {
+      if (acquires(order)) {
+        take(*sync);
+      } else {
+        Sync& read = read_[current_];
+        if (read.execution != execution_) {
+          read = *sync;
+        } else {
+          join(read.clock, sync->clock);
+        }
+        read.last = Sync::kMany;
+      }
+    }
+  }
+  if (!(kind & kWrite)) return;
+  if (releases(order)) {
+    (kind & kRead) ? add(of(address)) : give(of(address));
+    return;
+  }
+  const Sync& released = released_[current_];
+  const bool fenced = released.execution == execution_;
+  if (kind & kRead) {  // a release sequence goes on through it
+    if (!fenced) return;
+    Sync& sync = of(address);
+    if (sync.execution == execution_) {
+      join(sync.clock, released.clock);
+    } else {
+      sync = released;
+    }
+    sync.last = Sync::kMany;
+  } else if (fenced) {
+    of(address) = released;
+  } else if (Sync* sync = known(address)) {
+    sync->execution = 0;
+  }
+}
+
+void Order::fence(uint32_t order) {
+  if (acquires(order)) take(read_[current_]);
+  if (releases(order)) give(released_[current_]);
+}
+
+// ---- plain accesses
+
+OrderCell* Order::cell(uintptr_t address) {
+  const uintptr_t in_arena = address - hot_.arena_base;
+  if (in_arena < hot_.arena_size) return arena_cells_ + (in_arena >> kGranuleShift);
+  const uintptr_t in_data = address - hot_.data_base;
+  if (in_data < hot_.data_size) return data_cells_.data() + (in_data >> kGranuleShift);
+  return nullptr;
+}
+
+void Order::fresh(uintptr_t address, size_t size) {
+  if (OrderCell* first = cell(address)) std::fill_n(first, (size + kGranule - 1) >> kGranuleShift, OrderCell{});
+}
+
+bool Order::past(uint64_t stamp) const { return clock_of(stamp) <= hot_.order_seen[context_of(stamp)]; }
+
+void Order::access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
+  if (kind & (kMarked | kAtomic)) return atomic(address, kind);
+  plain(address, size, (kind & kWrite) != 0, pc);
+}
+
+void Order::plain(uintptr_t address, size_t size, bool write, uintptr_t pc) {
+  for (uintptr_t at = address; at < address + size;) {
+    const uintptr_t next = std::min<uintptr_t>((at | (kGranule - 1)) + 1, address + size);
+    if (OrderCell* found = cell(at)) piece(*found, order_bytes(at, next - at), address, size, write, pc);
+    at = next;
+  }
+}
+
+void Order::piece(OrderCell& cell, uint64_t bytes, uintptr_t address, size_t size, bool write, uintptr_t pc) {
+  if (write ? order_simple<true>(hot_, cell, bytes, pc) : order_simple<false>(hot_, cell, bytes, pc)) return;
+  const uint64_t stamp = hot_.order_stamp | bytes | (pc - hot_.code_base) << kStampPcShift;
+  into_record(record_of(cell), stamp, bytes, address, size, write);
+}
+
+Order::Record& Order::record_of(OrderCell& cell) {
+  if (is_record(cell) && clock_of(cell.write) > hot_.order_base) return records_[pc_of(cell.write)];
+  if (records_used_ == records_.size()) records_.resize(records_.size() * 2);
+  Record& record = records_[records_used_];
+  record.count = 0;
+  for (const bool write : {true, false}) {
+    const uint64_t stamp = write ? cell.write : cell.read;
+    if (clock_of(stamp) > hot_.order_base) record.entries[record.count++] = {stamp, write};
+  }
+  cell.write = (hot_.order_base + 1) | uint64_t{records_used_} << kStampPcShift;
+  cell.read = 0;
+  ++records_used_;
+  return record;
+}
+
+void Order::into_record(Record& record, uint64_t stamp, uint64_t bytes, uintptr_t address, size_t size, bool write) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < record.count; ++i) {
+    const Entry entry = record.entries[i];
+    const bool conflicts = (entry.stamp & bytes) != 0 && (entry.write || write);
+    if (conflicts && !past(entry.stamp)) return report(entry.stamp, entry.write, stamp, write, address, size);
+    // Whoever comes after the new access also comes after this one.
+    const bool covered = (entry.stamp & kStampBytesMask & ~bytes) == 0 && (write || !entry.write);
+    if (!covered || !past(entry.stamp)) record.entries[kept++] = entry;
+  }
+  if (kept == Record::kEntriesMax) --kept;  // of the last two readers one is forgotten: a race may be missed
+  record.entries[kept++] = {stamp, write};
+  record.count = kept;
+}
+
+void Order::report(uint64_t first, bool first_write, uint64_t second, bool second_write, uintptr_t address, size_t size) {
+  const auto access = [this](uint64_t stamp, bool write) {
+    return Race::Access{context_of(stamp), cpu_of(stamp), code_fits_ ? hot_.code_base + pc_of(stamp) : 0, write};
+  };
+  race_ = {access(first, first_write), access(second, second_write), address, size};
+  found_ = true;
+  stop();
+}
+
+}  // namespace plait

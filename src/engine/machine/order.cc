@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the machine tells the order checks beyond locks and accesses, and the failure that a race becomes. A race does
+// not end the execution: what it leads to says more, so it counts only where nothing else has failed.
+#include "machine/machine.h"
+
+namespace plait {
+
+// Interrupts off keep handlers away from this CPU, and other tasks as well: a task then holds both of its locks.
+bool Machine::task_holds_preemption() const {
+  return !in_handler() && cpus_[index(current_->cpu)].preempt_count == 0;
+}
+
+void Machine::interrupts_go_off() {
+  if (!order_.on()) return;
+  const uint32_t cpu = index(current_->cpu);
+  order_.take(order_.interrupts(cpu));
+  if (task_holds_preemption()) order_.take(order_.preemption(cpu));
+}
+
+void Machine::interrupts_go_on() {
+  if (!order_.on()) return;
+  const uint32_t cpu = index(current_->cpu);
+  order_.give(order_.interrupts(cpu));
+  if (task_holds_preemption()) order_.give(order_.preemption(cpu));
+}
+
+// Called while the count is 0. With interrupts off it is held already, and for longer.
+void Machine::preemption_goes_off() {
+  if (!order_.on() || in_handler() || !irq_enabled()) return;
+  order_.take(order_.preemption(index(current_->cpu)));
+}
+
+void Machine::preemption_goes_on() {
+  if (!order_.on() || in_handler() || !irq_enabled()) return;
+  order_.give(order_.preemption(index(current_->cpu)));
+}
+
+void Machine::judge_order() {
+  const Race* race = order_.race();
+  if (race && outcome_.verdict != VerdictKind::kFailed && !retry_) keep_failure(race_failure(*race));
+  order_.stop();
+}
+
+Failure Machine::race_failure(const Race& race) const {
+  const Context& first = *used_[race.first.context];
+  const Context& second = *used_[race.second.context];
+  const auto is_handler = [](const Context& context) { return context.id.kind == ContextKind::kIrq; };
+  const bool handler = is_handler(first) || is_handler(second);
+  Failure failure;
+  Text remedy;
+  if (race.first.cpu != race.second.cpu) {
+    failure.kind = FailureKind::kDataRace;
+    remedy = "a lock, or a release and an acquire, would";
+  } else if (handler) {
+    failure.kind = FailureKind::kInterruptRace;
+    remedy = "interrupts off in " + short_name(is_handler(first) ? second.id : first.id) + " would";
+  } else {
+    failure.kind = FailureKind::kPreemptionRace;
+    remedy = "preemption off in both would";
+  }
+  failure.message = short_name(second.id) + (race.second.write ? " writes " : " reads ") + place_name(race.address) +
+                    " (" + Text::of(race.size) + (race.size == 1 ? " byte), which " : " bytes), which ") +
+                    short_name(first.id) + (race.first.write ? " wrote" : " read") + ", and nothing orders the two; " + remedy;
+  add_race(failure, race);
+  return failure;
+}
+
+// Of a worse failure it is evidence as well: mostly its reason.
+void Machine::add_race(Failure& failure, const Race& race) const {
+  const bool own = is_race(failure.kind);
+  const auto add = [&](const Race::Access& access, std::string_view what) {
+    Evidence& piece = failure.evidence.emplace_back();
+    const Context& context = *used_[access.context];
+    piece.has_context = true;
+    piece.context = context.id;
+    piece.cpu = static_cast<int>(access.cpu);
+    piece.pc = relative(access.pc);
+    piece.has_address = true;
+    piece.address = encode(race.address);
+    piece.what = what;
+  };
+  add(race.second, own ? (race.second.write ? "writes" : "reads") : race.second.write ? "unordered: writes" : "unordered: reads");
+  add(race.first, own ? (race.first.write ? "wrote before" : "read before")
+                      : race.first.write ? "unordered: wrote before" : "unordered: read before");
+}
+
+}  // namespace plait
