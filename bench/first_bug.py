@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from machine_line import machine_line
 
 from plait import native
+from plait.discovery import load
 from plait.environment import find_environment
 from plait.machine import Machine, default_limits
 from plait.search import Search, SearchOptions
-from plait.target import load
 
 ENVIRONMENTS = ("up-irq", "smp-irq")
 STRATEGIES = ("random", "pct")

@@ -18,10 +18,10 @@ from machine_line import machine_line
 from plait import native
 from plait.codec import Preset
 from plait.compilers import Hooks
+from plait.discovery import load
 from plait.environment import find_environment
 from plait.machine import Machine, default_limits
 from plait.search import Progress, Search, SearchOptions
-from plait.target import load
 
 UNHOOKED = Path(__file__).parent / "original_unhooked"
 

@@ -47,7 +47,7 @@ _DIGITS_MAX = 30  # more are out of range of every field, and cut off to stay ch
 _LINE_MAX = 100
 
 _check = Checks(InvalidFailureFile)
-_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # never a path: the target is looked up by it
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")  # no path: targets are looked up by it
 _VERSION = re.compile("[A-Za-z0-9][A-Za-z0-9.+!_-]{0,49}")
 _COMPILER = re.compile("[ -~]{1,200}")
 _SHA256 = re.compile("[0-9a-f]{64}")

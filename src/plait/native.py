@@ -117,6 +117,11 @@ class _Recipe:
         return cls(target, compiler, sdk, hooks, plain.wrapped, _digest(told))
 
     @property
+    def file_name(self) -> str:
+        """Of the cache entry, without what tells its kind."""
+        return f"{self.target.name.replace(':', '-')}-{self.key}"
+
+    @property
     def key(self) -> str:
         """Names the cache entry: paths count, because debug information holds them."""
         folder, driver = str(self.target.folder.absolute()), str(self.compiler.path.absolute())
@@ -183,7 +188,7 @@ def _made(recipe: _Recipe, cache: Path) -> Build:
         _run_all(recipe, Path(folder), made)
         included = _included(recipe, folder)
         digest = _file_digest(made)
-        path = cache / f"{recipe.target.name}-{recipe.key}-{digest[:16]}.so"
+        path = cache / f"{recipe.file_name}-{digest[:16]}.so"
         manifest = {"object": path.name, "digest": digest, "included": included}
         draft = Path(folder) / "manifest"
         with _writing(cache):
@@ -257,7 +262,7 @@ def _cache_folder() -> Path:
 
 
 def _manifest(recipe: _Recipe, cache: Path) -> Path:
-    return cache / f"{recipe.target.name}-{recipe.key}.json"
+    return cache / f"{recipe.file_name}.json"
 
 
 @contextmanager

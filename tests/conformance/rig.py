@@ -18,13 +18,14 @@ import pytest
 
 from plait import native
 from plait.codec import Limits, Preset
+from plait.discovery import discover
 from plait.environment import find_environment
 from plait.machine import Machine, RunResult, default_limits
 from plait.scenario import Op, OpKind, Scenario, TaskSpec
 from plait.schedule import Schedule
 from plait.search import Finding, Progress, Search, SearchOptions
 from plait.symbols import Location, Symbols
-from plait.target import Expect, Target, discover
+from plait.target import Expect, Target
 from plait.trace import Event, EventKind
 from plait.verdict import Failed, Verdict
 

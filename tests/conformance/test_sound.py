@@ -15,6 +15,8 @@ STEPS_MIN = 20  # an execution
 
 # Without any state: its searches consist of kernel calls alone.
 WITHOUT_ACCESSES = {"page-per-object"}
+# Its first state takes more than the smallest memories have.
+NEEDS_MEMORY = {"delegate_queued:self_hosted"}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -24,7 +26,8 @@ def test_nothing_is_found(kind: str, name: str, environment: str, strategy: str)
     progress, found = search_for(search, SECONDS)
     assert [finding.verdict for finding in found] == []
     assert progress.failures == 0
-    assert progress.gave_up == 0
+    most = progress.executions / 4 if name in NEEDS_MEMORY else 0
+    assert progress.gave_up <= most
     assert progress.executions > EXECUTIONS_MIN
     assert progress.steps > STEPS_MIN * progress.executions
     assert progress.behaviours > progress.scenarios, "schedules made a difference"

@@ -31,7 +31,7 @@ from plait.scenario import Op, OpKind, Scenario, TaskSpec
 from plait.search import Finding
 from plait.target import FAIL
 from plait.trace import EventKind
-from plait.verdict import Failed, Passed
+from plait.verdict import Failed, GaveUp, Passed
 
 ALL = ("shipped", "sound", "unsound", "die")
 EXECUTIONS = 800
@@ -151,12 +151,11 @@ def test_counters_agree(kind: str, name: str) -> None:
 
 # ---- knobs and sizes: what the generator may choose
 
-WITH_KNOBS = ("original",)
+WITH_KNOBS = ("original", "garbage_sink")  # of those that fail in many ways
 
 
 def test_these_have_knobs() -> None:
-    shipped = {name: rig("shipped", name).machine.info["knobs"] for name in targets("shipped")}
-    assert sorted(WITH_KNOBS) == sorted(name for name, knobs in shipped.items() if knobs)
+    assert all(rig("shipped", name).machine.info["knobs"] for name in targets("shipped"))
 
 
 def scenarios(rigged: Rig, preset: Preset) -> list[Scenario]:
@@ -211,6 +210,9 @@ def programs(draw: st.DrawFn, low: int, high: int) -> list[Op]:
 
 def check_sequential(rigged: Rig, ops: list[Op], pages: int) -> None:
     run = rigged.run(alone(rigged, ops, pages), detail=True)
+    if isinstance(run.verdict, GaveUp):
+        assert pages < 1000, "its first state takes more than there is"
+        return
     assert isinstance(run.verdict, Passed)
     alignment = rigged.machine.info["alignment"]
     answers = iter(events(run, EventKind.RETURN_ALLOC, EventKind.RETURN_FREE, EventKind.SKIP))
@@ -276,7 +278,8 @@ def test_everything_comes_to_rest(kind: str, name: str) -> None:
         for index in range(3)
     ]
     scenario = Scenario(cpus, page_size(rigged), 64, tuple(tasks))
-    run = rigged.run(scenario, detail=True, limits=limits_of(rigged))
+    limits = replace(limits_of(rigged), order_checks=False)  # some are to race
+    run = rigged.run(scenario, detail=True, limits=limits)
     assert isinstance(run.verdict, Passed)
     assert run.trace is not None
     finished = [run.trace.context_name(e) for e in events(run, EventKind.FINISH)]

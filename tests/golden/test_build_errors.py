@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from plait.discovery import load
 from plait.environment import find_environment
 from plait.errors import CompileFailed, UserError
 from plait.native import build, find_compiler, find_sdk
-from plait.target import load
 from unit.fake_compilers import GCC_9, GCC_12, fake_compiler, program
 
 EXPECTED = Path(__file__).parent / "expected" / "build-errors"
@@ -146,7 +146,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "debian"})
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: ())
-    monkeypatch.setattr("plait.target._package_folders", list)
+    monkeypatch.setattr("plait.discovery._package_folders", list)
 
 
 def compare(name: str, folder: Path, call: Callable[[], object]) -> None:

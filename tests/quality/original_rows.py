@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from plait import native
+from plait.discovery import load
 from plait.environment import find_environment
 from plait.machine import Machine, default_limits
 from plait.schedule import MoveKind
 from plait.search import Finding, Search, SearchOptions
 from plait.symbols import Symbols
-from plait.target import load
 from plait.trace import Event, EventKind, Trace
 from plait.verdict import Failed
 

@@ -10,10 +10,10 @@ import os
 import pytest
 
 from plait import native
+from plait.discovery import load
 from plait.environment import find_environment
 from plait.machine import Machine, default_limits
 from plait.search import SCHEDULES_PER_SCENARIO, Finding, Progress, Search, SearchOptions
-from plait.target import load
 from plait.verdict import Failed
 from quality.odds import enough
 from quality.original_rows import ROWS, first_sightings

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from plait import native
+from plait.discovery import load
 from plait.environment import Environment
 from plait.machine import Machine, default_limits
 from plait.search import Search, SearchOptions
-from plait.target import Native, load
+from plait.target import Native
 from quality.odds import enough, fewest
 
 TARGET = Path(__file__).parent / "targets" / "depth"

@@ -19,6 +19,7 @@ LAYERS: list[set[str]] = [
     {"scenario", "schedule", "trace", "verdict", "codec"},
     {"compilers", "environment", "model", "symbols"},
     {"target"},
+    {"discovery"},
     {"native"},
     {"machine"},
     {"checks", "search", "campaign", "shrink", "report", "hypothesis", "fuzzing"},

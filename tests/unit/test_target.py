@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from plait.discovery import discover, load, select
 from plait.environment import ENVIRONMENTS
 from plait.errors import InvalidTarget, UnknownTarget
-from plait.target import FAIL, PASS, Native, Target, discover, load
+from plait.target import FAIL, PASS, Native, Target, Variant
 
 DECLARATION = """\
 from plait.target import FAIL, PASS, Native, Target
@@ -40,7 +41,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "cwd")
     monkeypatch.delenv("PLAIT_TARGETS", raising=False)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: ())
-    monkeypatch.setattr("plait.target._package_folders", lambda: [tmp_path / "package"])
+    monkeypatch.setattr("plait.discovery._package_folders", lambda: [tmp_path / "package"])
 
 
 # ---- declarations
@@ -275,3 +276,61 @@ def test_an_unknown_name_is_answered_with_near_ones() -> None:
         load("zzz\x1b[2J")
     assert caught.value.remedy == "one of: irq_safe, original"
     assert caught.value.what.isprintable()
+
+
+# ---- variants and collections
+
+WITH_VARIANT = """\
+from plait.target import FAIL, PASS, Native, Target, Variant
+
+target = Target(
+    name="{name}",
+    summary="for tests",
+    native=Native(sources=["pool.cc"], defines={{"A": 1, "B": 1}}),
+    expect={{"up": FAIL}},
+    variants={{"twin": Variant("repaired", defines={{"B": 2}}, expect={{"up": PASS}})}},
+)
+"""
+
+
+def test_a_variant_is_a_target_of_its_own(tmp_path: Path) -> None:
+    folder = make(tmp_path / "cwd" / "targets" / "tray", WITH_VARIANT.format(name="tray"))
+    assert list(discover()) == ["tray", "tray:twin"]
+    for word in ("tray:twin", f"{folder}:twin"):
+        twin = load(word)
+        assert (twin.name, twin.summary, twin.folder) == ("tray:twin", "repaired", folder)
+        assert twin.native.defines == {"A": 1, "B": 2}
+        assert twin.expect == {"up": PASS}
+        assert not twin.variants
+    assert load("tray").native.defines == {"A": 1, "B": 1}
+
+
+@pytest.mark.parametrize(
+    ("word", "remedy"), [("tray:twine", '"twin"'), ("plain:twin", "leave it out")]
+)
+def test_an_unknown_variant_is_answered(word: str, remedy: str) -> None:
+    make(Path("targets") / "tray", WITH_VARIANT.format(name="tray"))
+    make(Path("targets") / "plain")
+    with pytest.raises(UnknownTarget, match=remedy):
+        load(word)
+
+
+@pytest.mark.parametrize(
+    "variants",
+    [{"a b": Variant("x")}, {"a": "x"}, {"a": Variant("")}, {"a": Variant("x", {"-": 1})}],
+)
+def test_a_wrong_variant_is_refused(variants: Any) -> None:
+    with pytest.raises(InvalidTarget):
+        Target("x", "y", Native(["a.c"]), variants=variants)
+
+
+def test_a_collection_is_found_by_name_and_listed_by_folder() -> None:
+    collection = Path("targets") / "planted"
+    make(collection / "one")
+    make(collection / "two", WITH_VARIANT.format(name="two"))
+    make(Path("targets") / "plain")
+    assert list(discover()) == ["plain"]
+    assert load("one").name == "one"
+    chosen = [(target.name, word) for target, word in select(str(collection))]
+    assert chosen == [(name, f"{collection}/{name}") for name in ("one", "two", "two:twin")]
+    assert [target.name for target, _ in select("one")] == ["one"]

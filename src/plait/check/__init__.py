@@ -13,8 +13,9 @@ from plait.check.repeat import replay, show
 from plait.check.saving import file_name
 from plait.check.searching import fuzz
 from plait.check.values import Failure, FuzzOptions, Replayed, Result
+from plait.discovery import discover
 from plait.errors import InvalidTarget
-from plait.target import Target, discover
+from plait.target import Target
 
 __all__ = [
     "Failure",

@@ -9,13 +9,14 @@ from pathlib import Path
 from plait import codec, native
 from plait.check.values import Replayed
 from plait.codec import BuildInfo, FailureFile
+from plait.discovery import load
 from plait.errors import InvalidFailureFile, InvalidOption, printable
 from plait.machine import Machine, RunResult
 from plait.report import Explained, Headline, Names
 from plait.scenario import Scenario
 from plait.schedule import Schedule
 from plait.symbols import Symbols
-from plait.target import Target, load
+from plait.target import Target
 from plait.trace import Trace
 from plait.verdict import Failed, NotDeterministic, Verdict
 

@@ -100,7 +100,8 @@ def file_name(failure: FailureFile) -> str:
     run = [failure.scenario.to_json(), failure.schedule.to_json()]
     text = json.dumps(run, sort_keys=True, separators=(",", ":"))
     digits = hashlib.sha256(text.encode()).hexdigest()[:_NAME_DIGITS]
-    return f"{failure.target}-{failure.environment}-{kind}-{digits}.json"
+    target = failure.target.replace(":", "-")  # a variant's
+    return f"{target}-{failure.environment}-{kind}-{digits}.json"
 
 
 def _make_folder(out: Path) -> None:

@@ -10,12 +10,13 @@ from plait.check.repeat import Built, build, compared, names_of
 from plait.check.saving import Record, Start, probe
 from plait.check.values import Failure, FuzzOptions, Result
 from plait.codec import Tier
+from plait.discovery import discover, select
 from plait.environment import Environment, find_environment
 from plait.errors import EngineBug, InvalidOption, UnsupportedEnvironment
 from plait.machine import default_limits
 from plait.report import Explained, Headline
 from plait.search import Progress, SearchOptions, check_strategy
-from plait.target import Target, discover, load
+from plait.target import Target
 from plait.trace import EventKind, Trace
 from plait.verdict import Failed
 
@@ -34,7 +35,7 @@ def fuzz(
     """
     check_strategy(options.strategy)
     asked = [find_environment(name) for name in options.environments]
-    targets = [(load(name), name) for name in options.targets]
+    targets = [each for word in options.targets for each in select(word)]
     if not options.targets:
         targets = [(target, name) for name, target in discover().items()]
     if not targets:

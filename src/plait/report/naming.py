@@ -6,6 +6,7 @@ A reader thinks of `page 0x2000.local_free` and `pool.cc:61`, the engine of 0x01
 table and debug information.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,8 +81,16 @@ class Names:
         return ""
 
     def _is_ours(self, frame: Location) -> bool:
-        """Whether the target's author wrote it: what std::queue does is told by who asked."""
-        return self._folder is None or Path(frame.path).is_relative_to(self._folder)
+        """Whether the target's author wrote it: what std::queue does is told by who asked.
+
+        Targets side by side may share headers, in a folder named common.
+        """
+        if self._folder is None:
+            return True
+        path = Path(os.path.normpath(frame.path))
+        return any(
+            path.is_relative_to(place) for place in (self._folder, self._folder.parent / "common")
+        )
 
     def sentence(self, message: str) -> str:
         """The engine's message, with the names of the globals that it knows by number."""
