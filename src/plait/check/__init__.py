@@ -9,6 +9,7 @@ verdict of its own.
 
 from collections.abc import Callable, Sequence
 
+from plait.check.matrix import MatrixOptions, matrix
 from plait.check.repeat import replay, show
 from plait.check.saving import file_name
 from plait.check.searching import fuzz
@@ -20,10 +21,12 @@ from plait.target import Target
 __all__ = [
     "Failure",
     "FuzzOptions",
+    "MatrixOptions",
     "Replayed",
     "Result",
     "file_name",
     "fuzz",
+    "matrix",
     "replay",
     "show",
     "targets",

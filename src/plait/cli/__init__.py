@@ -5,12 +5,6 @@ Exit status: 0 nothing found, 1 found, 2 the user's mistake, 3 gave up, 4 not de
 those 70 for a bug in Plait and 130 when Ctrl-C came before anything was found.
 """
 
-import re
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,87 +12,34 @@ import typer
 from rich.text import Text
 
 from plait import __version__, check
+from plait.cli.common import (
+    CompilerOption,
+    Exit,
+    FailurePath,
+    JsonFlag,
+    TargetOption,
+    app,
+    complete_environment,
+    complete_strategy,
+    complete_target,
+    parse_time,
+    told,
+)
+from plait.cli.matrix import matrix
 from plait.cli.output import (
     labelled,
     print_json,
     print_report,
     print_result,
     progress,
-    say_error,
     warn,
     width,
 )
 from plait.codec import Preset
-from plait.environment import ENVIRONMENTS
-from plait.errors import EngineBug, InvalidOption, UserError
 from plait.report import render
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Exit(IntEnum):
-    """Exit statuses."""
-
-    NOTHING_FOUND = 0
-    FOUND = 1
-    USER_ERROR = 2
-    GAVE_UP = 3
-    NOT_DETERMINISTIC = 4
-    BUG = 70
-    INTERRUPTED = 130
-
-
-app = typer.Typer(
-    name="plait",
-    help="Finds interleavings that break a memory allocator, and replays them bit for bit.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-# ---- completion
-
-
-def complete_target(incomplete: str) -> list[str]:
-    """Names of targets that begin so."""
-    try:
-        names = [target.name for target in check.targets(lambda error: None)]
-    except Exception:
-        return []  # a shell that waits for a word has no use for an error
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def complete_environment(incomplete: str) -> list[tuple[str, str]]:
-    """Names of environments that begin so, each with what it is."""
-    found = ENVIRONMENTS.values()
-    return [(each.name, each.summary) for each in found if each.name.startswith(incomplete)]
-
-
-def complete_strategy(incomplete: str) -> list[str]:
-    """Names of search strategies that begin so."""
-    return [name for name in ("random", "pct") if name.startswith(incomplete)]
-
-
-# ---- options that several commands have
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-FailurePath = Annotated[Path, typer.Argument(metavar="FILE", help="A failure file.")]
-TargetOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TARGET",
-        help="Name or folder, when the name in the file is not enough.",
-        autocompletion=complete_target,
-    ),
-]
-CompilerOption = Annotated[
-    str | None,
-    typer.Option(metavar="CXX", help="C++ compiler. Default: $PLAIT_CXX, $CXX, g++."),
-]
+__all__ = ["Exit", "app", "main", "matrix", "parse_time"]
 
 
 # ---- commands
@@ -167,7 +108,7 @@ def fuzz(
     ] = True,
 ) -> None:
     """Search for failures. Each is saved, explained and can be replayed."""
-    with _told():
+    with told():
         options = check.FuzzOptions(
             targets=tuple(targets or ()),
             environments=tuple(env or ()),
@@ -198,7 +139,7 @@ def replay(
     compiler: CompilerOption = None,
 ) -> None:
     """Run a failure again, bit for bit, and compare with the file."""
-    with _told():
+    with told():
         done = check.replay(file, times=times, force=force, target=target, compiler=compiler)
         if as_json:
             print_json(done.to_json())
@@ -218,7 +159,7 @@ def show(
     compiler: CompilerOption = None,
 ) -> None:
     """Print the report of a failure file."""
-    with _told():
+    with told():
         explained, remark = check.show(file, target=target, compiler=compiler)
         print_report(render(explained, width()))
         if remark:
@@ -230,7 +171,7 @@ def targets(
     as_json: JsonFlag = False,
 ) -> None:
     """List the targets that are found."""
-    with _told():
+    with told():
         found = check.targets(lambda error: warn(f"{type(error).__name__}: {error}"))
         name_width = max((len(target.name) for target in found), default=0)
         for target in found:
@@ -264,27 +205,7 @@ def _search(options: check.FuzzOptions, as_json: bool) -> Exit:
     return status
 
 
-# ---- errors and exit status
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turns errors into a message and an exit status."""
-    try:
-        yield
-    except UserError as error:
-        say_error(error)
-        raise typer.Exit(Exit.USER_ERROR) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(Exit.INTERRUPTED) from None
-    except (typer.Exit, typer.Abort, BrokenPipeError):
-        raise
-    except Exception as error:
-        if not isinstance(error, EngineBug):
-            traceback.print_exc()
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        print("  this is a bug in Plait: please report it", file=sys.stderr)
-        raise typer.Exit(Exit.BUG) from None
+# ---- exit status
 
 
 def _verdict_status(verdict: Verdict) -> Exit:
@@ -321,12 +242,3 @@ _SEVERITY = (
 
 def _worse(first: Exit, second: Exit) -> Exit:
     return max(first, second, key=_SEVERITY.index)
-
-
-def parse_time(text: str) -> float:
-    """Seconds, from "500ms", "2s", "1m", "1.5h" or plain seconds. Raises InvalidOption."""
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        what = f'"{text}" is not a time'
-        raise InvalidOption(what, "--time", "write a number and ms, s, m or h, as in 2s")
-    return float(match[1]) * _UNIT_SECONDS[match[2]]

@@ -4,17 +4,21 @@
 Knows values only: what it names and locates is handed to it.
 """
 
+from plait.report.matrix import Cell, matrix_lines, matrix_svg
 from plait.report.naming import Location, Names, Symbols
 from plait.report.text import WIDTH_DEFAULT, Explained, Headline, headline, render, verdict_sentence
 
 __all__ = [
     "WIDTH_DEFAULT",
+    "Cell",
     "Explained",
     "Headline",
     "Location",
     "Names",
     "Symbols",
     "headline",
+    "matrix_lines",
+    "matrix_svg",
     "render",
     "verdict_sentence",
 ]
