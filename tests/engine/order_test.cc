@@ -262,3 +262,33 @@ TEST(clocks_start_over_unnoticed) {
   EXPECT(failed_as(bench.run({}, false), FailureKind::kDataRace));
 }
 
+
+TEST(halves_and_bytes_of_a_word_are_told_apart) {
+  struct Case {
+    size_t offset, size;
+  };
+  const std::vector<Case> pieces = {{0, 8}, {0, 4}, {4, 4}, {0, 2}, {2, 2}, {4, 2}, {6, 2}, {3, 1}, {7, 1}, {3, 2}};
+  static Case first, second, third;
+  for (const Case& a : pieces) {
+    for (const Case& b : pieces) {
+      for (const Case& before : pieces) {
+        first = a, second = b, third = before;
+        const Outcome outcome = on(2, [](uint32_t cpu) {
+          const auto at = [](const Case& piece) { return reinterpret_cast<char*>(&g.words[1]) + piece.offset; };
+          if (cpu == 0) {
+            plain_write(at(third), third.size);
+            machine->spin_lock(&g.spin[0], 0);  // passes the access before on
+            machine->spin_unlock(&g.spin[0], 0);
+            plain_write(at(first), first.size);
+          } else {
+            machine->spin_lock(&g.spin[0], 0);
+            plain_read(at(second), second.size);
+            machine->spin_unlock(&g.spin[0], 0);
+          }
+        });
+        const bool overlap = first.offset < second.offset + second.size && second.offset < first.offset + first.size;
+        EXPECT((outcome.verdict == VerdictKind::kFailed) == overlap);
+      }
+    }
+  }
+}

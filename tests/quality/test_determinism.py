@@ -27,9 +27,9 @@ PLAIT = [sys.executable, "-c", "from plait.cli import main; main()"]
 # Prints all that the engine says of an execution; where something lies, and a hash, beside it.
 EVENTS = """
 import json, sys
-from plait import _engine, codec, native, target
+from plait import _engine, codec, discovery, native
 content = codec.load(sys.argv[1])
-path = native.build(target.load(content.target)).path
+path = native.build(discovery.load(content.target)).path
 outcome = _engine.run(
     _engine.NativeTarget(str(path)),
     content.scenario.to_json(),

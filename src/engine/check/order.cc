@@ -23,7 +23,7 @@ uint64_t pc_of(uint64_t stamp) { return stamp >> kStampPcShift; }
 
 // A record in place of stamps: a stamp with a clock of this execution that means no byte, so that no fast path fits it,
 // with the record's number where the pc would be.
-bool is_record(const OrderCell& cell) { return (cell.write & kStampBytesMask) == 0 && cell.write != 0; }
+bool is_record(const OrderCells& cells) { return (cells.half[0].write & kStampBytesMask) == 0 && cells.half[0].write != 0; }
 
 constexpr bool acquires(uint32_t order) { return order == __ATOMIC_CONSUME || order == __ATOMIC_ACQUIRE || order >= __ATOMIC_ACQ_REL; }
 constexpr bool releases(uint32_t order) { return order >= __ATOMIC_RELEASE; }
@@ -31,19 +31,19 @@ constexpr bool releases(uint32_t order) { return order >= __ATOMIC_RELEASE; }
 }  // namespace
 
 Order::Order(Hot& hot, size_t arena) : hot_(hot), arena_(arena), named_(kNamedFirst) {
-  void* cells = mmap(nullptr, (arena_ >> kGranuleShift) * sizeof(OrderCell), PROT_READ | PROT_WRITE,
+  void* cells = mmap(nullptr, (arena_ >> kGranuleShift) * sizeof(OrderCells), PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (cells == MAP_FAILED) throw std::bad_alloc();
-  arena_cells_ = static_cast<OrderCell*>(cells);
+  arena_cells_ = static_cast<OrderCells*>(cells);
   records_.resize(64);
 }
 
 Order::~Order() {
   stop();
-  munmap(arena_cells_, (arena_ >> kGranuleShift) * sizeof(OrderCell));
+  munmap(arena_cells_, (arena_ >> kGranuleShift) * sizeof(OrderCells));
 }
 
-void Order::set_data(size_t bytes) { data_cells_.assign(bytes >> kGranuleShift, OrderCell{}); }
+void Order::set_data(size_t bytes) { data_cells_.assign(bytes >> kGranuleShift, OrderCells{}); }
 
 void Order::set_code(uintptr_t base, size_t size) {
   hot_.code_base = base;
@@ -54,8 +54,8 @@ void Order::set_code(uintptr_t base, size_t size) {
 
 // Clocks would overflow their stamps: all memory forgets, and they start over.
 void Order::new_round() {
-  madvise(arena_cells_, (arena_ >> kGranuleShift) * sizeof(OrderCell), MADV_DONTNEED);
-  std::fill(data_cells_.begin(), data_cells_.end(), OrderCell{});
+  madvise(arena_cells_, (arena_ >> kGranuleShift) * sizeof(OrderCells), MADV_DONTNEED);
+  std::fill(data_cells_.begin(), data_cells_.end(), OrderCells{});
   clock_max_ = 0;
 }
 
@@ -67,14 +67,10 @@ void Order::begin(uint32_t contexts) {
   found_ = false;
   named_used_ = records_used_ = 0;
   hot_.order_base = clock_max_;
-  ++clock_max_;
+  clock_max_ += 2;
   for (uint32_t context = 0; context < contexts_; ++context) {
-    std::fill_n(seen_[context].at.begin(), contexts_, clock_max_ - 1);
+    seen_[context].at.fill(clock_max_ - 1);
     seen_[context].at[context] = clock_max_;
-  }
-  // Stamps of contexts that only an earlier scenario had are looked up as well.
-  for (uint32_t context = 0; context < contexts_; ++context) {
-    std::fill(seen_[context].at.begin() + contexts_, seen_[context].at.end(), clock_max_ - 1);
   }
   pause(false);
 }
@@ -98,29 +94,6 @@ void Order::run(uint32_t context, uint32_t cpu) {
 
 void Order::join(VectorClock& into, const VectorClock& from) const {
   for (uint32_t i = 0; i < contexts_; ++i) into.at[i] = std::max(into.at[i], from.at[i]);
-}
-
-// What the running context does from now on is not what it has just passed on.
-void Order::tick() {
-  const uint32_t clock = ++seen_[current_].at[current_];
-  clock_max_ = std::max(clock_max_, clock);
-  hot_.order_stamp = (hot_.order_stamp & ~kStampClockMask) | clock;
-}
-
-void Order::take(Sync& sync) {
-  if (sync.execution != execution_) return;
-  VectorClock& mine = seen_[current_];
-  if (sync.last != Sync::kMany && mine.at[sync.last] >= sync.last_clock) return;  // and so all that it knew
-  join(mine, sync.clock);
-}
-
-void Order::give(Sync& sync) {
-  const VectorClock& mine = seen_[current_];
-  sync.execution = execution_;
-  sync.last = current_;
-  sync.last_clock = mine.at[current_];
-  std::copy_n(mine.at.begin(), contexts_, sync.clock.at.begin());
-  tick();
 }
 
 void Order::add(Sync& sync) {
@@ -219,7 +192,7 @@ void Order::fence(uint32_t order) {
 
 // ---- plain accesses
 
-OrderCell* Order::cell(uintptr_t address) {
+OrderCells* Order::cells(uintptr_t address) {
   const uintptr_t in_arena = address - hot_.arena_base;
   if (in_arena < hot_.arena_size) return arena_cells_ + (in_arena >> kGranuleShift);
   const uintptr_t in_data = address - hot_.data_base;
@@ -227,8 +200,8 @@ OrderCell* Order::cell(uintptr_t address) {
   return nullptr;
 }
 
-void Order::fresh(uintptr_t address, size_t size) {
-  if (OrderCell* first = cell(address)) std::fill_n(first, (size + kGranule - 1) >> kGranuleShift, OrderCell{});
+void Order::forget(uintptr_t address, size_t size) {
+  if (OrderCells* first = cells(address)) std::fill_n(first, (size + kGranule - 1) >> kGranuleShift, OrderCells{});
 }
 
 bool Order::past(uint64_t stamp) const { return clock_of(stamp) <= hot_.order_seen[context_of(stamp)]; }
@@ -241,28 +214,35 @@ void Order::access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) 
 void Order::plain(uintptr_t address, size_t size, bool write, uintptr_t pc) {
   for (uintptr_t at = address; at < address + size;) {
     const uintptr_t next = std::min<uintptr_t>((at | (kGranule - 1)) + 1, address + size);
-    if (OrderCell* found = cell(at)) piece(*found, order_bytes(at, next - at), address, size, write, pc);
+    if (OrderCells* found = cells(at)) piece(*found, at, next - at, address, size, write, pc);
     at = next;
   }
 }
 
-void Order::piece(OrderCell& cell, uint64_t bytes, uintptr_t address, size_t size, bool write, uintptr_t pc) {
-  if (write ? order_simple<true>(hot_, cell, bytes, pc) : order_simple<false>(hot_, cell, bytes, pc)) return;
+void Order::piece(OrderCells& cells, uintptr_t at, size_t part, uintptr_t address, size_t size, bool write, uintptr_t pc) {
+  const bool recorded = is_record(cells) && clock_of(cells.half[0].write) > hot_.order_base;
+  if (!recorded && (write ? order_granule<true>(hot_, cells, at, part, pc) : order_granule<false>(hot_, cells, at, part, pc))) {
+    return;
+  }
+  const uint64_t bytes = order_bytes(at, part) & kStampBytesMask;
   const uint64_t stamp = hot_.order_stamp | bytes | (pc - hot_.code_base) << kStampPcShift;
-  into_record(record_of(cell), stamp, bytes, address, size, write);
+  into_record(record_of(cells), stamp, bytes, address, size, write);
 }
 
-Order::Record& Order::record_of(OrderCell& cell) {
-  if (is_record(cell) && clock_of(cell.write) > hot_.order_base) return records_[pc_of(cell.write)];
+Order::Record& Order::record_of(OrderCells& cells) {
+  if (is_record(cells) && clock_of(cells.half[0].write) > hot_.order_base) {
+    return records_[pc_of(cells.half[0].write)];
+  }
   if (records_used_ == records_.size()) records_.resize(records_.size() * 2);
   Record& record = records_[records_used_];
   record.count = 0;
-  for (const bool write : {true, false}) {
-    const uint64_t stamp = write ? cell.write : cell.read;
-    if (clock_of(stamp) > hot_.order_base) record.entries[record.count++] = {stamp, write};
+  for (const OrderCell& half : cells.half) {
+    // What everybody has seen from the start says nothing.
+    if (clock_of(half.write) > hot_.order_base + 1) record.entries[record.count++] = {half.write, true};
+    if (clock_of(half.read) > hot_.order_base + 1) record.entries[record.count++] = {half.read, false};
   }
-  cell.write = (hot_.order_base + 1) | uint64_t{records_used_} << kStampPcShift;
-  cell.read = 0;
+  cells = {};
+  cells.half[0].write = (hot_.order_base + 1) | uint64_t{records_used_} << kStampPcShift;
   ++records_used_;
   return record;
 }
@@ -271,6 +251,7 @@ void Order::into_record(Record& record, uint64_t stamp, uint64_t bytes, uintptr_
   uint32_t kept = 0;
   for (uint32_t i = 0; i < record.count; ++i) {
     const Entry entry = record.entries[i];
+    if (((entry.stamp ^ stamp) & kStampIdentity) == 0 && entry.write == write) return;  // since when nothing was passed on
     const bool conflicts = (entry.stamp & bytes) != 0 && (entry.write || write);
     if (conflicts && !past(entry.stamp)) return report(entry.stamp, entry.write, stamp, write, address, size);
     // Whoever comes after the new access also comes after this one.

@@ -6,7 +6,7 @@
 // interrupts off and preemption off.
 //
 // Differences from the paper: a stamp covers a granule of 8 bytes and says which bytes were meant; a granule whose last
-// accesses do not fit one write and one read of the same bytes gets a record that lists them all. Memory is stamped
+// accesses do not fit one write and one read of the same bytes (of each half) gets a record that lists them all. Memory is stamped
 // inline by the hooks (base/hot.h); only what cannot be settled there comes here. Volatile accesses order like
 // relaxed atomics, as READ_ONCE and WRITE_ONCE do in Linux.
 #pragma once
@@ -72,9 +72,19 @@ class Order {
   void run(uint32_t context, uint32_t cpu);  // this context runs now, there
   void access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
   void fence(uint32_t order);
-  void fresh(uintptr_t address, size_t size);  // memory that nobody has seen before
-  void take(Sync& sync);
-  void give(Sync& sync);
+  void forget(uintptr_t address, size_t size);  // memory that was given back: who has it next has it fresh
+  void take(const Sync& sync) {
+    if (sync.execution != execution_) return;
+    if (sync.last != Sync::kMany && seen_[current_].at[sync.last] >= sync.last_clock) return;  // and so all it knew
+    join(seen_[current_], sync.clock);
+  }
+  void give(Sync& sync) {
+    sync.execution = execution_;
+    sync.last = current_;
+    sync.last_clock = seen_[current_].at[current_];
+    sync.clock = seen_[current_];
+    tick();
+  }
   void add(Sync& sync);  // gives, and what others gave stays
   void wake(uint32_t context);   // the running context's past reaches this one when it goes on
   void woken();                  // the running context goes on
@@ -99,24 +109,29 @@ class Order {
     Sync sync;
   };
 
-  OrderCell* cell(uintptr_t address);
+  OrderCells* cells(uintptr_t address);
   void plain(uintptr_t address, size_t size, bool write, uintptr_t pc);
-  void piece(OrderCell& cell, uint64_t bytes, uintptr_t address, size_t size, bool write, uintptr_t pc);
+  void piece(OrderCells& cells, uintptr_t at, size_t part, uintptr_t address, size_t size, bool write, uintptr_t pc);
   void into_record(Record& record, uint64_t stamp, uint64_t bytes, uintptr_t address, size_t size, bool write);
-  Record& record_of(OrderCell& cell);
+  Record& record_of(OrderCells& cells);
   void report(uint64_t first, bool first_write, uint64_t second, bool second_write, uintptr_t address, size_t size);
   void atomic(uintptr_t address, uint32_t kind);
   Sync* known(uintptr_t address);
   void grow();
   void join(VectorClock& into, const VectorClock& from) const;
-  void tick();
+  // What the running context does from now on is not what it has just passed on.
+  void tick() {
+    const uint32_t clock = ++seen_[current_].at[current_];
+    clock_max_ = clock > clock_max_ ? clock : clock_max_;
+    hot_.order_stamp = (hot_.order_stamp & ~kStampClockMask) | clock;
+  }
   void new_round();
   bool past(uint64_t stamp) const;
 
   Hot& hot_;
   size_t arena_;
-  OrderCell* arena_cells_;
-  std::vector<OrderCell> data_cells_;
+  OrderCells* arena_cells_;
+  std::vector<OrderCells> data_cells_;
   bool code_fits_ = true;
 
   uint64_t execution_ = 0;

@@ -91,7 +91,6 @@ void* Machine::page_alloc(size_t count, uint32_t flags, uintptr_t pc) {
   void* pages = memory_.page_alloc(count);
   pages_asked_ = true;
   if (!pages) current_->page_refused = true;
-  if (pages && order_.on()) order_.fresh(reinterpret_cast<uintptr_t>(pages), count * memory_.page_size());
   ++hot_.writes;
   set_event_value(pages ? encode(reinterpret_cast<uintptr_t>(pages)) : 0);
   return pages;
@@ -116,6 +115,7 @@ void Machine::page_free(void* pages, size_t count, uintptr_t pc) {
   }
   objects_.forget_freed(address, range.size);
   memory_.page_free(address, count);
+  if (order_.on()) order_.forget(address, range.size);
   ++hot_.writes;
 }
 
@@ -141,9 +141,7 @@ void Machine::relax(uintptr_t pc) {
 
 void* Machine::heap_alloc(size_t size, size_t alignment, uintptr_t) {
   if (target_.declaration->heap == PLAIT_HEAP_SELF) return target_.declaration->alloc(size);
-  void* block = memory_.heap_alloc(size, alignment);
-  if (block && order_.on()) order_.fresh(reinterpret_cast<uintptr_t>(block), size);
-  return block;
+  return memory_.heap_alloc(size, alignment);
 }
 
 void Machine::heap_free(void* block, uintptr_t pc) {
@@ -153,6 +151,8 @@ void Machine::heap_free(void* block, uintptr_t pc) {
     return;
   }
   const auto address = reinterpret_cast<uintptr_t>(block);
+  const size_t size = memory_.heap_size(address);
+  if (order_.on()) order_.forget(address, size);
   if (!memory_.heap_free(address)) {
     die(FailureKind::kAbort, "free() or operator delete of " + place_name(address) + ", which is no block of its heap", pc,
         address);

@@ -62,7 +62,7 @@ PLAIT_INLINE const RuntimeTable& engine() {
 // data. Both ranges begin and end on granules, so a piece of one granule lies wholly inside.
 struct Granule {
   uint32_t meta;
-  OrderCell* cells;
+  OrderCells* cells;
   uintptr_t index;
 };
 PLAIT_INLINE Granule granule(const Hot& hot, uintptr_t address) {
@@ -97,7 +97,7 @@ PLAIT_INLINE void announce(uintptr_t address, size_t size, uint32_t order_bits, 
       if constexpr ((kKind & kWrite) != 0 && (kKind & kMayFail) == 0) ++hot.writes;
       if (at.cells == nullptr) return;
       if constexpr ((kKind & (kMarked | kAtomic)) == 0) {
-        if (order_simple<(kKind & kWrite) != 0>(hot, at.cells[at.index], order_bytes(address, size), pc)) [[likely]]
+        if (order_granule<(kKind & kWrite) != 0>(hot, at.cells[at.index], address, size, pc)) [[likely]]
           return;
       }
       return plait_rt_order(address, size, kKind | order_bits, pc);
