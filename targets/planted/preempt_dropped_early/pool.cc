@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A free list behind one global spin lock, taken with preemption and interrupts off. The preemption count is dropped
+// while interrupts are still off. That breaks nothing: README.md says why.
+#include "../common/object_chain.h"
+
+namespace {
+
+plait_spinlock_t pool_lock;
+Object* chain;
+
+struct Guard {
+  plait_irq_flags_t flags;
+
+  Guard() {
+    plait_preempt_disable();
+    flags = plait_irq_save();
+    plait_spin_lock(&pool_lock);
+  }
+  ~Guard() {
+    plait_spin_unlock(&pool_lock);
+#ifdef PLAIT_TWIN
+    plait_irq_restore(flags);
+    plait_preempt_enable();
+#else
+    plait_preempt_enable();
+    plait_irq_restore(flags);
+#endif
+  }
+  Guard(const Guard&) = delete;
+};
+
+void* pool_alloc(size_t) {
+  const Guard guard;
+  if (chain == nullptr) chain = cut_page(plait_page_alloc(1, 0));
+  return pop_object(&chain);
+}
+
+int pool_free(void* object) {
+  const Guard guard;
+  push_object(&chain, static_cast<Object*>(object));
+  return 0;
+}
+
+void pool_check() { report_chain(chain); }
+
+}  // namespace
+
+PLAIT_TARGET(.alloc = pool_alloc, .free = pool_free, .check = pool_check, .size_max = kObjectBytes,
+             .contexts = PLAIT_IN_TASK | PLAIT_IN_HANDLER, .page_size_small = kPageBytes);
