@@ -95,6 +95,7 @@ class StepResult(TypedDict):
     scenarios: int
     behaviours: int
     gave_up: int
+    costs: dict[str, int]
     failures: int
     seconds: float
     findings: list[FoundFailure]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from plait.codec import Limits, Preset
+from plait.costs import Costs
 from plait.environment import Environment
 from plait.errors import InvalidOption, suggestion
 from plait.machine import Machine, limits_from
@@ -119,7 +120,8 @@ class Progress:
 
     steps, accesses: of all executions. behaviours: executions that differed in who was cut where.
     gave_up: executions that came to no end. failures: executions that failed. groups: how many of
-    them, by cause. seconds: engine time; of searches side by side, the longest.
+    them, by cause. seconds: engine time; of searches side by side, the longest. costs: of the
+    executions that passed.
     """
 
     executions: int = 0
@@ -131,6 +133,7 @@ class Progress:
     failures: int = 0
     seconds: float = 0.0
     groups: Mapping[int, int] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
 
     def __add__(self, other: "Progress") -> "Progress":
         groups = dict(self.groups)
@@ -146,6 +149,7 @@ class Progress:
             failures=self.failures + other.failures,
             seconds=max(self.seconds, other.seconds),
             groups=groups,
+            costs=self.costs + other.costs,
         )
 
     @property
@@ -205,5 +209,6 @@ class Search:
             failures=result["failures"],
             seconds=result["seconds"],
             groups=dict(self._search.causes),
+            costs=Costs.from_engine(result["costs"]),
         )
         return result["done"], progress, findings

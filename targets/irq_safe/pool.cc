@@ -136,11 +136,11 @@ void add_page(Cpu& cpu, Page* page, size_t index) {
   cpu.pages[index].push(page);
 }
 
-// Puts back some of what other CPUs have freed.
-void collect(Cpu& cpu) {
+// Puts back some of what other CPUs have freed. True when there was anything.
+bool collect(Cpu& cpu) {
   if (cpu.taken == nullptr) {
     const bool pushed = cpu.remote.load(std::memory_order_relaxed) || cpu.pushes.load(std::memory_order_relaxed);
-    if (!pushed) return;
+    if (!pushed) return false;
     // Before the exchange: who pushes from now on is counted, for this stack or, in vain, for the next.
     cpu.pushes.store(0, std::memory_order_relaxed);
     cpu.taken = cpu.remote.exchange(nullptr, std::memory_order_acquire);
@@ -151,6 +151,7 @@ void collect(Cpu& cpu) {
     put(cpu, object);
   }
   if (cpu.taken != nullptr) plait_wake_one(&cpu.work);
+  return true;
 }
 
 // ---- remote: from any context, with interrupts on or off
@@ -164,6 +165,13 @@ void push(Cpu& owner, Object* object) {
 }
 
 // ---- alloc and free
+
+// What came from other CPUs is not put back in one stretch with the operation itself: pending interrupts get a chance.
+void collect_first(plait_irq_flags_t* flags) {
+  if (!collect(this_cpu())) return;
+  plait_irq_restore(*flags);
+  *flags = plait_irq_save();
+}
 
 uint32_t supply_flags(bool may_sleep) { return may_sleep && page_supply_may_sleep ? PLAIT_MAY_SLEEP : 0; }
 
@@ -187,7 +195,7 @@ Page* get_page(plait_irq_flags_t* flags, bool may_sleep) {
 void* small_alloc(size_t index) {
   const bool may_sleep = plait_preemptible();
   plait_irq_flags_t flags = plait_irq_save();
-  collect(this_cpu());
+  collect_first(&flags);
   Object* object = take(this_cpu(), index);
   while (object == nullptr) {
     Page* const page = get_page(&flags, may_sleep);
@@ -201,11 +209,11 @@ void* small_alloc(size_t index) {
 
 void small_free(Object* object) {
   const uint32_t owner = page_of(object)->cpu;
-  const plait_irq_flags_t flags = plait_irq_save();
+  plait_irq_flags_t flags = plait_irq_save();
+  collect_first(&flags);
   Cpu& cpu = this_cpu();
   const bool local = &cpu == &cpus[owner];
   if (local) put(cpu, object);
-  collect(cpu);
   plait_irq_restore(flags);
   if (!local) push(cpus[owner], object);
 }

@@ -17,7 +17,7 @@ from repo.tree import PACKAGE, ROOT, files_under, name
 LAYERS: list[set[str]] = [
     {"errors"},
     {"scenario", "schedule", "trace", "verdict", "codec"},
-    {"compilers", "environment", "model", "symbols"},
+    {"compilers", "costs", "environment", "model", "symbols"},
     {"target"},
     {"discovery"},
     {"native"},

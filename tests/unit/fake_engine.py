@@ -87,6 +87,20 @@ INFO: dict[str, Any] = {
     "state_names": [{"name": "cpus", "offset": 0x4000, "stride": 64, "count": 8}],
     "has_check": True,
 }
+COSTS = {
+    "executions": 2,
+    "operations": 4,
+    "steps": 100,
+    "steps_worst": 40,
+    "irq_off_worst": 0,
+    "preempt_off_worst": 12,
+    "spins": 0,
+    "waits": 1,
+    "transfers": 1,
+    "deferred_idle": 0,
+    "pages_peak": 3,
+    "pages_idle": 2,
+}
 TRACE_HASH = 0x1234567890ABCDEF
 
 
@@ -136,6 +150,7 @@ class FakeSearch:
             "scenarios": 3,
             "behaviours": 17,
             "gave_up": engine.gave_up,
+            "costs": COSTS,
             "failures": sum(engine.groups.values()),
             "seconds": 0.5,
             "findings": [

@@ -20,7 +20,7 @@ from plait.errors import (
 from plait.search import Progress, derived_seed
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed
 from unit import fake_engine
-from unit.fake_engine import FakeEngine, install
+from unit.fake_engine import COSTS, FakeEngine, install
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_json_has_exactly_the_keys_of_the_documentation(engine: FakeEngine) -> N
         "operations": 2,
         "contexts": 2,
         "failure_file": row["failure_file"],
+        "costs": COSTS,
     }
     assert row["failure_file"].startswith("failures/toy-up-irq-double-allocation-")
 

@@ -273,6 +273,23 @@ nb::dict to_python(const Limits& limits, uint64_t shared_stacks) {
   return object;
 }
 
+nb::dict to_python(const CostSummary& costs) {
+  nb::dict object;
+  object["executions"] = costs.executions;
+  object["operations"] = costs.total.operations;
+  object["steps"] = costs.total.steps;
+  object["steps_worst"] = costs.total.steps_worst;
+  object["irq_off_worst"] = costs.total.irq_off_worst;
+  object["preempt_off_worst"] = costs.total.preempt_off_worst;
+  object["spins"] = costs.total.spins;
+  object["waits"] = costs.total.waits;
+  object["transfers"] = costs.total.transfers;
+  object["deferred_idle"] = costs.total.deferred_idle;
+  object["pages_peak"] = costs.total.pages_peak;
+  object["pages_idle"] = costs.total.pages_idle;
+  return object;
+}
+
 SearchOptions options_from(nb::dict object) {
   SearchOptions options;
   const auto environment = field<nb::dict>(object, "environment");

@@ -116,6 +116,7 @@ class PythonSearch {
     result["gave_up"] = counters.gave_up;
     result["failures"] = counters.failures;
     result["seconds"] = counters.seconds;
+    result["costs"] = plait::to_python(counters.costs);
     nb::list list;
     for (const Finding& finding : findings) list.append(to_python(finding));
     result["findings"] = list;

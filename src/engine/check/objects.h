@@ -19,6 +19,7 @@ struct Object {
   bool live = false;
   uint8_t reports = 0;  // by the target's check: how often seen free or deferred
   ContextId holder;     // who allocated it last
+  CpuId cpu{};          // and where
   uint16_t slot = 0;
   ContextId freed_by;
   uint64_t freed_pc = 0;

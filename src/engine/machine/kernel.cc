@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // plait/kernel.h: interrupts, preemption, CPU numbers, pages, workers, spinning, the private heap.
+#include <algorithm>
 #include <cstring>
 
 #include "machine/machine.h"
@@ -90,6 +91,7 @@ void* Machine::page_alloc(size_t count, uint32_t flags, uintptr_t pc) {
   step(EventKind::kPageAlloc, pc, 0, count);
   void* pages = memory_.page_alloc(count);
   pages_asked_ = true;
+  outcome_.costs.pages_peak = std::max<uint64_t>(outcome_.costs.pages_peak, memory_.pages_held());
   if (!pages) current_->page_refused = true;
   ++hot_.writes;
   set_event_value(pages ? encode(reinterpret_cast<uintptr_t>(pages)) : 0);
@@ -122,6 +124,7 @@ void Machine::page_free(void* pages, size_t count, uintptr_t pc) {
 void Machine::relax(uintptr_t pc) {
   step(EventKind::kRelax, pc);
   if (mode_ != Mode::kRun) return;
+  ++outcome_.costs.spins;
   Context& context = *current_;
   context.spinning = true;
   context.spin_writes = hot_.writes;

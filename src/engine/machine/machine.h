@@ -16,6 +16,7 @@
 
 #include "base/hot.h"
 #include "base/names.h"
+#include "check/costs.h"
 #include "check/failure.h"
 #include "check/objects.h"
 #include "check/order.h"
@@ -70,6 +71,7 @@ struct Outcome {
   uint64_t cause = 0;          // hash of the failure's kind and places: equal for repeats of one failure
   uint64_t cut = 0;            // hash of where the last deviation cut whom
   uint64_t shared_stacks = 0;  // to be handed to Limits in a replay
+  Costs costs;                 // of what was run of it
 };
 
 class Machine : private Moves {
@@ -252,6 +254,8 @@ class Machine : private Moves {
     if (order_.on()) order_.give(order_.of(reinterpret_cast<uintptr_t>(lock)));
   }
   void set_interrupts(bool on);
+  // Visible operations of the running context so far, those included that nobody has booked yet.
+  uint64_t steps_now() const { return current_->steps + static_cast<uint64_t>(granted_ - hot_.fuel); }
   void interrupts_go_off();
   void interrupts_go_on();
   void preemption_goes_off();

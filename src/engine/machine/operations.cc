@@ -47,6 +47,7 @@ void Machine::begin_operation(int slot) {
 void Machine::end_operation() {
   current_->operation_slot = -1;
   current_->watch.active = current_->watch.frozen = false;
+  outcome_.costs.operation(current_->operation_steps + static_cast<uint64_t>(granted_ - hot_.fuel));
 }
 
 void Machine::check_restored(const char* operation) {
@@ -109,6 +110,7 @@ void Machine::do_alloc(const Operation& operation) {
     check_returned_object(operation, address);
     Object& entry = objects_.hand_out(address, operation.size);
     entry.holder = current_->id;
+    entry.cpu = current_->cpu;
     entry.slot = operation.slot;
     if (operation.size >= 8) memory_.set_state(address, operation.size & ~7u, kLive);
     fill(address, operation.size);
@@ -229,6 +231,7 @@ void Machine::do_free(const Operation& operation) {
     if (object->size >= 8) memory_.set_state(address, object->size & ~7u, kOwned);
     object->live = false;
     object->freed_by = current_->id;
+    outcome_.costs.transfers += object->cpu != current_->cpu;
   }
   begin_operation(operation.slot);
   const int result = call_target_free(address);

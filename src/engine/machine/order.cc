@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the machine tells the order checks beyond locks and accesses, and the failure that a race becomes. A race does
+// Where interrupts and preemption go off and on: what that costs, and what the order checks are told. And the failure
+// that a race becomes. A race does
 // not end the execution: what it leads to says more, so it counts only where nothing else has failed.
+#include <algorithm>
+
 #include "machine/machine.h"
 
 namespace plait {
@@ -12,6 +15,7 @@ bool Machine::task_holds_preemption() const {
 }
 
 void Machine::interrupts_go_off() {
+  current_->irq_off_since = steps_now();
   if (!order_.on()) return;
   const uint32_t cpu = index(current_->cpu);
   order_.take(order_.interrupts(cpu));
@@ -19,6 +23,7 @@ void Machine::interrupts_go_off() {
 }
 
 void Machine::interrupts_go_on() {
+  outcome_.costs.irq_off_worst = std::max(outcome_.costs.irq_off_worst, steps_now() - current_->irq_off_since);
   if (!order_.on()) return;
   const uint32_t cpu = index(current_->cpu);
   order_.give(order_.interrupts(cpu));
@@ -27,11 +32,13 @@ void Machine::interrupts_go_on() {
 
 // Called while the count is 0. With interrupts off it is held already, and for longer.
 void Machine::preemption_goes_off() {
+  current_->preempt_off_since = steps_now();
   if (!order_.on() || in_handler() || !irq_enabled()) return;
   order_.take(order_.preemption(index(current_->cpu)));
 }
 
 void Machine::preemption_goes_on() {
+  outcome_.costs.preempt_off_worst = std::max(outcome_.costs.preempt_off_worst, steps_now() - current_->preempt_off_since);
   if (!order_.on() || in_handler() || !irq_enabled()) return;
   order_.give(order_.preemption(index(current_->cpu)));
 }

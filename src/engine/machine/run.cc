@@ -52,6 +52,7 @@ Context& Machine::prepare_context(uint32_t slot, ContextId id, CpuId cpu, bool p
   context.page_refused = false;
   context.throw_pc = 0;
   context.locks_held = 0;
+  context.irq_off_since = context.preempt_off_since = 0;
   context.operation_slot = -1;
   context.operation = 0;
   if (target_.tls.size) tls_saved_[slot] = target_.tls_image;
@@ -249,6 +250,8 @@ Outcome Machine::run(Strategy& strategy, uint64_t seed, const RunOptions& option
   outcome_.accesses = steps_ - kernel_steps_;
   outcome_.behaviour = mix(behaviour_, static_cast<uint64_t>(outcome_.verdict));
   outcome_.cut = last_cut_;
+  outcome_.costs.deferred_idle = deferred_;
+  outcome_.costs.pages_idle = memory_.pages_held();
   outcome_.shared_stacks = limits_.shared_stacks;
   return outcome_;
 }

@@ -61,6 +61,7 @@ void Machine::spin_lock(plait_spinlock* lock, uintptr_t pc) {
     bool below = mode_ == Mode::kRun && in_handler() && &owner == cpu.running;
     for (uint32_t i = 0; in_handler() && i < cpu.depth; ++i) below = below || cpu.handlers[i] == &owner;
     if (&owner == current_ || below || mode_ != Mode::kRun) self_deadlock(at(lock), lock->holder, pc);
+    ++outcome_.costs.spins;
     drain_fuel();
   }
   step(EventKind::kSpinLock, pc, at(lock), sizeof *lock);
@@ -115,6 +116,7 @@ void Machine::block(BlockedOn what, uintptr_t object, uintptr_t pc) {
   ENGINE_CHECK(mode_ == Mode::kRun);
   close_event();
   context.pending = {EventKind::kWait, 0, object, 0, pc};
+  outcome_.costs.waits += context.id.kind == ContextKind::kTask;
   context.state = ContextState::kBlocked;
   context.blocked_on = what;
   context.waits_for = object;

@@ -92,7 +92,7 @@ void Search::execute(std::vector<Finding>& findings) {
   counters_.steps += outcome.steps;
   note_behaviour(outcome.behaviour);
   switch (outcome.verdict) {
-    case VerdictKind::kPassed: break;
+    case VerdictKind::kPassed: counters_.costs.add(outcome.costs); break;
     case VerdictKind::kFailed: keep(outcome, findings); break;
     case VerdictKind::kGaveUp: ++counters_.gave_up; break;
     case VerdictKind::kNotDeterministic: break;

@@ -44,6 +44,7 @@ struct SearchCounters {
   uint64_t gave_up = 0;
   uint64_t failures = 0;
   double seconds = 0;
+  CostSummary costs;
 };
 
 class Search {

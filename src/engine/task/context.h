@@ -67,6 +67,9 @@ struct Context {
   uint64_t slice_writes = 0; // Hot::writes when its slice began
   SpinWatch watch;
 
+  uint64_t irq_off_since = 0;  // `steps` when interrupts went off
+  uint64_t preempt_off_since = 0;
+
   uint32_t locks_held = 0;
   // As the current operation found things; it must leave them so.
   bool irq_at_call = true;

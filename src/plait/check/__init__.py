@@ -9,6 +9,7 @@ verdict of its own.
 
 from collections.abc import Callable, Sequence
 
+from plait.check.costs import CostOptions, costs
 from plait.check.matrix import MatrixOptions, matrix
 from plait.check.repeat import replay, show
 from plait.check.saving import file_name
@@ -19,11 +20,13 @@ from plait.errors import InvalidTarget
 from plait.target import Target
 
 __all__ = [
+    "CostOptions",
     "Failure",
     "FuzzOptions",
     "MatrixOptions",
     "Replayed",
     "Result",
+    "costs",
     "file_name",
     "fuzz",
     "matrix",

@@ -123,6 +123,7 @@ class Result:
             "operations": failure.operations if failure else None,
             "contexts": failure.contexts if failure else None,
             "failure_file": str(failure.file) if failure and failure.file else None,
+            "costs": self.progress.costs.to_json(),
         }
 
 

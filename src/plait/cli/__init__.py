@@ -25,6 +25,7 @@ from plait.cli.common import (
     parse_time,
     told,
 )
+from plait.cli.costs import costs
 from plait.cli.matrix import matrix
 from plait.cli.output import (
     labelled,
@@ -39,7 +40,7 @@ from plait.codec import Preset
 from plait.report import render
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
 
-__all__ = ["Exit", "app", "main", "matrix", "parse_time"]
+__all__ = ["Exit", "app", "costs", "main", "matrix", "parse_time"]
 
 
 # ---- commands

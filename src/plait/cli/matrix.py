@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`plait matrix`."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +19,7 @@ from plait.cli.common import (
     parse_time,
     told,
 )
-from plait.cli.output import print_json, print_report, warn
-from plait.errors import OutputUnwritable, printable
+from plait.cli.output import print_json, print_report, warn, write_text
 from plait.report import Cell, matrix_lines, matrix_svg
 
 _UPDATES_PER_SECOND = 4
@@ -95,7 +92,7 @@ def matrix(
         else:
             print_report(matrix_lines(cells))
         if svg is not None:
-            _write(svg, matrix_svg(cells, __version__))
+            write_text(svg, matrix_svg(cells, __version__))
         agree = all(cell.agrees for cell in cells)
     raise typer.Exit(Exit.NOTHING_FOUND if agree else Exit.FOUND)
 
@@ -125,17 +122,3 @@ def _run(options: check.MatrixOptions) -> list[Cell]:
             bar.update(line, description=description, advance=1)
 
         return check.matrix(options, plan, note)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=".plait-", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, path)
-    except OSError as error:
-        what = f"the picture cannot be written: {(error.strerror or str(error)).lower()}"
-        remedy = "name a file in a folder that you may write to"
-        raise OutputUnwritable(what, printable(str(path)), remedy) from None

@@ -2,12 +2,15 @@
 """How the command line prints: colour and progress only on terminals."""
 
 import json
+import os
 import shlex
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from plait import check
-from plait.errors import CompileFailed, UserError
+from plait.errors import CompileFailed, OutputUnwritable, UserError, printable
 from plait.report import WIDTH_DEFAULT, Headline, headline, render
 from plait.search import Progress
 from plait.verdict import GaveUp
@@ -154,3 +157,18 @@ def progress() -> Iterator[ProgressLine]:
         yield line
     finally:
         line.pause()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all. Raises OutputUnwritable."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=".plait-", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(text)
+        Path(file.name).chmod(0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        what = f"the picture cannot be written: {(error.strerror or str(error)).lower()}"
+        remedy = "name a file in a folder that you may write to"
+        raise OutputUnwritable(what, printable(str(path)), remedy) from None

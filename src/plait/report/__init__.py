@@ -4,6 +4,7 @@
 Knows values only: what it names and locates is handed to it.
 """
 
+from plait.report.costs import CostRow, cost_lines, cost_svg
 from plait.report.matrix import Cell, matrix_lines, matrix_svg
 from plait.report.naming import Location, Names, Symbols
 from plait.report.text import WIDTH_DEFAULT, Explained, Headline, headline, render, verdict_sentence
@@ -11,11 +12,14 @@ from plait.report.text import WIDTH_DEFAULT, Explained, Headline, headline, rend
 __all__ = [
     "WIDTH_DEFAULT",
     "Cell",
+    "CostRow",
     "Explained",
     "Headline",
     "Location",
     "Names",
     "Symbols",
+    "cost_lines",
+    "cost_svg",
     "headline",
     "matrix_lines",
     "matrix_svg",
