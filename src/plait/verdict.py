@@ -87,12 +87,13 @@ class FailureKind(StrEnum):
     NONLOCAL_EXIT = "nonlocal-exit"
 
     @property
-    def is_race(self) -> bool:
-        """Found in the order of accesses, not in what they did."""
+    def is_warning(self) -> bool:
+        """Found in the order of accesses or locks, not in what they did."""
         return self in (
             FailureKind.DATA_RACE,
             FailureKind.INTERRUPT_RACE,
             FailureKind.PREEMPTION_RACE,
+            FailureKind.LOCK_ORDER_INVERSION,
         )
 
 

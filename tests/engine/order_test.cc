@@ -292,3 +292,57 @@ TEST(halves_and_bytes_of_a_word_are_told_apart) {
     }
   }
 }
+
+// ---- lock order
+
+namespace {
+
+void both(uint32_t first, std::function<void()> outside = {}, std::function<void()> after = {}) {
+  if (outside) outside();
+  machine->spin_lock(&g.spin[first], pc(10));
+  machine->spin_lock(&g.spin[1 - first], pc(11));
+  machine->spin_unlock(&g.spin[1 - first], 0);
+  machine->spin_unlock(&g.spin[first], 0);
+  if (after) after();
+}
+
+}  // namespace
+
+TEST(two_locks_taken_in_both_orders_are_an_inversion_even_one_after_the_other) {
+  const Outcome outcome = on(2, [](uint32_t cpu) { both(cpu); });
+  EXPECT(failed_as(outcome, FailureKind::kLockOrderInversion));
+  EXPECT(outcome.failure.evidence.size() == 2 && outcome.failure.evidence[0].context == task(1));
+  EXPECT(passed(on(2, [](uint32_t) { both(0); })));
+}
+
+TEST(what_a_third_lock_keeps_apart_is_no_inversion) {
+  EXPECT(passed(on(2, [](uint32_t cpu) {
+    both(cpu, [] { machine->mutex_lock(&g.mutex[0], 0); }, [] { machine->mutex_unlock(&g.mutex[0], 0); });
+  })));
+  static int turn;
+  turn = 0;
+  const auto with_preemption = [](bool off) {
+    return on(1, [=](uint32_t) {
+      if (off) machine->preempt_disable(0);
+      both(static_cast<uint32_t>(turn++ % 2));
+      if (off) machine->preempt_enable(0);
+    });
+  };
+  EXPECT(passed(with_preemption(true)));
+  EXPECT(failed_as(with_preemption(false), FailureKind::kLockOrderInversion));
+}
+
+TEST(one_context_alone_and_trylocks_invert_nothing) {
+  EXPECT(passed(on(2, [](uint32_t cpu) {
+    if (cpu == 0) {
+      both(0);
+      both(1);
+    }
+  })));
+  EXPECT(passed(on(2, [](uint32_t cpu) {
+    if (cpu == 0) return both(0);
+    machine->spin_lock(&g.spin[1], 0);
+    if (machine->spin_trylock(&g.spin[0], 0)) machine->spin_unlock(&g.spin[0], 0);
+    machine->spin_unlock(&g.spin[1], 0);
+  })));
+}

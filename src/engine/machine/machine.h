@@ -18,6 +18,7 @@
 #include "base/names.h"
 #include "check/costs.h"
 #include "check/failure.h"
+#include "check/lock_order.h"
 #include "check/objects.h"
 #include "check/order.h"
 #include "fiber/crash.h"
@@ -247,12 +248,11 @@ class Machine : private Moves {
   void order_runs(const Context& context) {
     if (order_.on()) order_.run(context.number, index(context.cpu));
   }
-  void took(const void* lock) {
-    if (order_.on()) order_.take(order_.of(reinterpret_cast<uintptr_t>(lock)));
+  void took(const void* semaphore) {
+    if (order_.on()) order_.take(order_.of(reinterpret_cast<uintptr_t>(semaphore)));
   }
-  void gave(const void* lock) {
-    if (order_.on()) order_.give(order_.of(reinterpret_cast<uintptr_t>(lock)));
-  }
+  void lock_taken(const void* lock, uintptr_t pc, bool waits);
+  void lock_released(const void* lock);
   void set_interrupts(bool on);
   // Visible operations of the running context so far, those included that nobody has booked yet.
   uint64_t steps_now() const { return current_->steps + static_cast<uint64_t>(granted_ - hot_.fuel); }
@@ -263,6 +263,7 @@ class Machine : private Moves {
   bool task_holds_preemption() const;
   void judge_order();
   Failure race_failure(const Race& race) const;
+  Failure inversion_failure(const LockOrder::Circle& circle) const;
   void add_race(Failure& failure, const Race& race) const;
 
   // waits.cc
@@ -347,6 +348,7 @@ class Machine : private Moves {
   std::vector<Context*> used_;  // the contexts that this scenario can have
   Objects objects_;
   Order order_;
+  LockOrder lock_order_;
   std::vector<std::vector<std::byte>> tls_saved_;
   std::vector<SavedJump> jumps_;
   std::vector<uintptr_t> reported_pages_;

@@ -43,10 +43,60 @@ void Machine::preemption_goes_on() {
   order_.give(order_.preemption(index(current_->cpu)));
 }
 
+// ---- locks
+
+void Machine::lock_taken(const void* lock, uintptr_t pc, bool waits) {
+  if (!limits_.order_checks || mode_ != Mode::kRun) return;
+  const auto address = reinterpret_cast<uintptr_t>(lock);
+  if (order_.on()) order_.take(order_.of(address));
+  const uint32_t at = index(current_->cpu);
+  const Cpu& cpu = cpus_[at];
+  uint32_t flags = 0;
+  if (!cpu.irq_enabled) flags |= 1u << at;
+  if (!in_handler() && (!cpu.irq_enabled || cpu.preempt_count != 0)) flags |= 1u << (kCpusMax + at);
+  lock_order_.taken(current_->number, at, flags, {address, pc}, waits);
+}
+
+void Machine::lock_released(const void* lock) {
+  if (!limits_.order_checks || mode_ != Mode::kRun) return;
+  const auto address = reinterpret_cast<uintptr_t>(lock);
+  if (order_.on()) order_.give(order_.of(address));
+  lock_order_.released(current_->number, address);
+}
+
+// ---- verdicts
+
 void Machine::judge_order() {
-  const Race* race = order_.race();
-  if (race && outcome_.verdict != VerdictKind::kFailed && !retry_) keep_failure(race_failure(*race));
+  if (outcome_.verdict != VerdictKind::kFailed && !retry_ && limits_.order_checks) {
+    if (const Race* race = order_.race()) {
+      keep_failure(race_failure(*race));
+    } else if (!lock_order_.circle().empty()) {
+      keep_failure(inversion_failure(lock_order_.circle()));
+    }
+  }
   order_.stop();
+}
+
+Failure Machine::inversion_failure(const LockOrder::Circle& circle) const {
+  Failure failure;
+  failure.kind = FailureKind::kLockOrderInversion;
+  Text message;
+  for (const LockOrder::Edge& edge : circle) {
+    const Context& context = *used_[edge.context];
+    if (!failure.evidence.empty()) message += ", ";
+    message += short_name(context.id) + (failure.evidence.empty() ? " takes lock " : " took ") + place_name(edge.to.lock) +
+               (failure.evidence.empty() ? " while it holds " : " while it held ") + place_name(edge.from.lock);
+    Evidence& piece = failure.evidence.emplace_back();
+    piece.has_context = true;
+    piece.context = context.id;
+    piece.cpu = static_cast<int>(edge.cpu);
+    piece.pc = relative(edge.to.pc);
+    piece.has_address = true;
+    piece.address = encode(edge.to.lock);
+    piece.what = failure.evidence.size() == 1 ? "takes it" : "took it the other way round";
+  }
+  failure.message = message + ": another time each waits for the other";
+  return failure;
 }
 
 Failure Machine::race_failure(const Race& race) const {

@@ -180,7 +180,10 @@ void Machine::begin_run(const RunOptions& options) {
   if (recording_) recorder_.begin(options.events);
   slow_ = recording_ || sink_ != nullptr || target_.declaration->step_invariant != nullptr;
   if (sink_) sink_->begin();
-  if (limits_.order_checks) order_.begin(static_cast<uint32_t>(used_.size()));
+  if (limits_.order_checks) {
+    order_.begin(static_cast<uint32_t>(used_.size()));
+    lock_order_.begin();
+  }
   schedule_.clear();
   objects_.clear();
   outcome_ = Outcome{};

@@ -68,7 +68,7 @@ void Machine::spin_lock(plait_spinlock* lock, uintptr_t pc) {
   check_word(lock, sizeof *lock, pc);  // again: the page may have gone while it waited
   if (memory_.meta(at(lock))) memory_.log(at(lock), sizeof *lock);
   lock->holder = uint64_t{current_->slot} + 1;
-  took(lock);
+  lock_taken(lock, pc, true);
   ++hot_.writes;
   ++current_->locks_held;
 }
@@ -82,7 +82,7 @@ bool Machine::spin_trylock(plait_spinlock* lock, uintptr_t pc) {
   if (taken) {
     if (memory_.meta(at(lock))) memory_.log(at(lock), sizeof *lock);
     lock->holder = uint64_t{current_->slot} + 1;
-    took(lock);
+    lock_taken(lock, pc, false);
     ++hot_.writes;
     ++current_->locks_held;
   }
@@ -100,7 +100,7 @@ void Machine::spin_unlock(plait_spinlock* lock, uintptr_t pc) {
   }
   if (memory_.meta(at(lock))) memory_.log(at(lock), sizeof *lock);
   lock->holder = 0;
-  gave(lock);
+  lock_released(lock);
   ++hot_.writes;
   --current_->locks_held;
   change();
@@ -221,7 +221,7 @@ void Machine::lock_mutex(plait_mutex* mutex, uintptr_t pc) {
     if (mutex->owner == 0 || (mutex->owner == me && (mutex->flags & PLAIT_MUTEX_RECURSIVE))) {
       mutex->owner = me;
       ++mutex->depth;
-      took(mutex);
+      lock_taken(mutex, pc, true);
       ++hot_.writes;
       ++current_->locks_held;
       return;
@@ -266,7 +266,7 @@ bool Machine::release_mutex(plait_mutex* mutex, uintptr_t pc) {
   --current_->locks_held;
   if (--mutex->depth != 0) return false;
   mutex->owner = 0;
-  gave(mutex);
+  lock_released(mutex);
   wake_waiters(BlockedOn::kMutex, at(mutex), false);
   return true;
 }

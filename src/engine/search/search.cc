@@ -13,7 +13,7 @@ namespace {
 constexpr uint32_t kBehaviourBits = 1u << 20;
 constexpr uint32_t kFailuresPerScenario = 16;  // then another scenario teaches more
 constexpr uint64_t kStandardScenarios = 16;   // the first ones keep the target's standard knobs
-constexpr uint64_t kAfterRace = 20000;  // executions, for finding out what a race does
+constexpr uint64_t kAfterWarning = 20000;  // executions, for finding out what it leads to
 constexpr uint32_t kSizeFirst = 6;
 constexpr uint32_t kSizeLast = 36;
 
@@ -60,10 +60,10 @@ void Search::keep(const Outcome& outcome, std::vector<Finding>& findings) {
   const uint64_t group = options_.by_cut ? mix(outcome.cause, cut) : outcome.cause;
   if (++causes_[group] > 1) return;
   if (options_.stop_on_failure) {
-    const bool race = is_race(outcome.failure.kind);
-    if (race && race_at_ != 0) return;  // one is enough: now its consequence is looked for
-    if (race) race_at_ = counters_.executions;
-    done_ = !race;
+    const bool warning = is_warning(outcome.failure.kind);
+    if (warning && warned_at_ != 0) return;  // one is enough: now its consequence is looked for
+    if (warning) warned_at_ = counters_.executions;
+    done_ = !warning;
   }
   Finding finding;
   finding.outcome = outcome;
@@ -110,7 +110,7 @@ std::vector<Finding> Search::step(double seconds) {
   while (!done_) {
     execute(findings);
     if (options_.executions != 0 && counters_.executions >= options_.executions) done_ = true;
-    if (race_at_ != 0 && counters_.executions >= race_at_ + kAfterRace) done_ = true;
+    if (warned_at_ != 0 && counters_.executions >= warned_at_ + kAfterWarning) done_ = true;
     if (!findings.empty() || (counters_.executions % 16 == 0 && now() - started_ >= seconds)) break;
   }
   counters_.seconds += now() - started_;

@@ -21,7 +21,7 @@ struct SearchOptions {
   Preset preset = Preset::kSmall;
   uint64_t executions = 0;               // 0: no bound
   uint32_t schedules_per_scenario = 256;
-  bool stop_on_failure = true;  // a race first gets some time to show what it leads to
+  bool stop_on_failure = true;  // a warning first gets some time to show what it leads to
   bool by_cut = false;  // failures are told apart also by where the last deviation cut, for studies of one bug's forms
   Limits limits;
 };
@@ -77,7 +77,7 @@ class Search {
   uint64_t scenario_seed_ = 0;
   uint32_t schedule_ = 0;           // of the scenario: the next one
   uint32_t failures_here_ = 0;      // of the scenario
-  uint64_t race_at_ = 0;            // execution that found the first race, when one ends the search
+  uint64_t warned_at_ = 0;          // execution that found the first race or inversion, when a failure ends the search
   bool done_ = false;
   double started_ = 0;
 };

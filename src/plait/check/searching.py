@@ -88,7 +88,7 @@ def _fuzz_one(
     if len(done.lost) == options.jobs and not done.records:
         raise EngineBug(f"{name}, {environment}: every search process died: {done.lost[0]}")
     by_cause: dict[int, Record] = {}
-    for record in sorted(done.records, key=_is_race):  # what a race does says more
+    for record in sorted(done.records, key=_is_warning):  # what it leads to says more
         by_cause.setdefault(record.finding.group, record)
     return Result(
         target=name,
@@ -104,9 +104,9 @@ def _fuzz_one(
     )
 
 
-def _is_race(record: Record) -> bool:
+def _is_warning(record: Record) -> bool:
     verdict = record.finding.verdict
-    return isinstance(verdict, Failed) and verdict.kind.is_race
+    return isinstance(verdict, Failed) and verdict.kind.is_warning
 
 
 def _explain(built: Built, record: Record, count: int) -> Failure:
