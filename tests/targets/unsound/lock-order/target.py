@@ -4,6 +4,7 @@
 from plait.target import FAIL, Native, Target
 
 expected_kind = "deadlock"
+expected_warnings = ("lock-order-inversion",)
 
 target = Target(
     name="lock-order",
