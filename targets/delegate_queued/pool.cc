@@ -5,6 +5,7 @@
 // it "works". Only preemption is switched off, which keeps neither other CPUs nor handlers from the queue (README.md).
 //
 // With SELF_HOSTED the queue's memory comes from the pool itself, as it does where the pool is the kernel's malloc.
+#define _GLIBCXX_DEQUE_BUF_SIZE 16  // bytes of a node: the next one, and a larger map, are near (production: 512)
 #include <new>
 #include <queue>
 #include <span>
@@ -91,10 +92,8 @@ const plait_state_name state_names[] = {PAGES_STATE_NAMES, {"queues", queues, si
 
 #ifdef SELF_HOSTED
 constexpr plait_heap kHeap = PLAIT_HEAP_SELF;
-constexpr size_t kPageSmall = 1024;  // the queue's nodes, of 512 bytes, fit into a pool
 #else
 constexpr plait_heap kHeap = PLAIT_HEAP_PRIVATE;
-constexpr size_t kPageSmall = 512;
 #endif
 constexpr uint64_t kDeferredMax = 8;  // what its authors would have said if they had been asked
 
@@ -102,5 +101,5 @@ constexpr uint64_t kDeferredMax = 8;  // what its authors would have said if the
 
 PLAIT_TARGET(.init = init, .alloc = queued_alloc, .free = queued_free, .check = check, .size_min = 1, .size_max = 8192,
              .contexts = PLAIT_IN_TASK | PLAIT_IN_HANDLER, .heap = kHeap, .deferred_bound_plus_1 = kDeferredMax + 1,
-             .page_size_small = kPageSmall, .page_size_real = 4096,
+             .page_size_small = 512, .page_size_real = 4096,
              .knobs = knobs, .page_fields = page_fields, .state_names = state_names);

@@ -63,10 +63,22 @@ constexpr uint64_t kStampBytesMask = uint64_t{0xff} << kStampBytesShift;
 constexpr uint64_t kStampIdentity = (uint64_t{1} << kStampCpuShift) - 1;  // clock, context, bytes and part
 static_assert(kStampPcShift + kStampPcBits == 64);
 
+// Where the stack of whoever is inlined into ends.
+[[gnu::always_inline]] inline uintptr_t stack_pointer() {
+  uintptr_t value;
+#if defined(__aarch64__)
+  __asm__ volatile("mov %0, sp" : "=r"(value));
+#else
+  __asm__ volatile("movq %%rsp, %0" : "=r"(value));
+#endif
+  return value;
+}
+
 struct Hot {
   int64_t fuel;             // visible operations left before the engine must be asked; below 0: asked
   uintptr_t stack_lo;       // the running context's own stack; size 0 once anybody else touched it
   uintptr_t stack_size;
+  uintptr_t stack_limit;    // code under test may not come below: the rest is the engine's
   uintptr_t arena_base;     // simulated pages
   uintptr_t arena_size;
   uint32_t* arena_meta;

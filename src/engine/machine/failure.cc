@@ -95,6 +95,12 @@ void Machine::die(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t
   fail(std::move(failure));
 }
 
+void Machine::stack_overflow(uintptr_t pc) {
+  hot_.stack_limit = 0;  // what follows may use the reserve
+  const Text who = current_->slot ? short_name(current_->id) : Text("init or check");
+  die(FailureKind::kStackOverflow, who + " overflowed its stack of " + Text::of(kStackBytes / 1024) + " KiB", pc);
+}
+
 // What is on a fiber is never destroyed: the fiber is abandoned. So nothing that owns memory may stay behind on it;
 // swapping leaves the old failure's memory in a local of a function that returns.
 void Machine::keep_failure(Failure&& failure) {

@@ -152,6 +152,7 @@ class Machine : private Moves {
   size_t heap_size(const void* block) const;
   // Ends the execution with a failure at this place; never returns.
   [[noreturn]] void die(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t address = kNoAddress);
+  [[noreturn]] void stack_overflow(uintptr_t pc);
   void setjmp_note(const void* buffer, uintptr_t frame);
   bool longjmp_ok(const void* buffer) const;
   void throw_note(uintptr_t pc) { current_->throw_pc = pc; }
@@ -162,6 +163,7 @@ class Machine : private Moves {
   enum class Mode : uint8_t { kIdle, kBoot, kRun, kCheck };
   static constexpr uint32_t kSlice = 256;  // visible operations between two looks for a silent spin
   static constexpr size_t kStackBytes = 128 * 1024;
+  static constexpr size_t kStackReserve = 24 * 1024;  // of that, for the engine's own frames
 
   // run.cc
   void begin_run(const RunOptions& options);
@@ -178,6 +180,7 @@ class Machine : private Moves {
 
   // step.cc
   void step(EventKind kind, uintptr_t pc, uintptr_t address = 0, size_t size = 0, uint32_t access = 0) {
+    if (stack_pointer() < hot_.stack_limit) [[unlikely]] stack_overflow(pc);
     if (hot_.fuel > 0) [[likely]] {
       --hot_.fuel;
       kernel_steps_ += mode_ == Mode::kRun;

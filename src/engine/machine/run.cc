@@ -76,6 +76,7 @@ void Machine::use_stack_of(const Context& context) {
   const bool shared = limits_.shared_stacks >> context.slot & 1;
   hot_.stack_lo = stacks_.stack_lo(context.slot);
   hot_.stack_size = shared ? 0 : stacks_.stack_bytes();
+  hot_.stack_limit = hot_.stack_lo + kStackReserve;
 }
 
 void Machine::swap_thread_locals(uint32_t from, uint32_t to) {
@@ -102,7 +103,7 @@ void Machine::enter(Context& first) {
   CrashGuard::disarm();
   if (target_.tls.size) std::memcpy(reinterpret_cast<void*>(target_.tls.base), target_.tls_image.data(), target_.tls.size);
   hot_.fuel = granted_ = 0;
-  hot_.stack_size = 0;
+  hot_.stack_size = hot_.stack_limit = 0;
 }
 
 void Machine::boot_entry(void* argument) {

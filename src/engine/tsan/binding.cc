@@ -18,6 +18,7 @@ FailureKind kind_of(Death how) {
     case Death::kStackSmashed: return FailureKind::kStackOverflow;
     case Death::kTerminate: return FailureKind::kException;
     case Death::kLongjmp: return FailureKind::kNonlocalExit;
+    case Death::kStackOverflow: return FailureKind::kStackOverflow;
   }
   return FailureKind::kAbort;
 }
@@ -31,11 +32,13 @@ const char* text_of(Death how) {
     case Death::kStackSmashed: return "a stack frame was overwritten (stack protector)";
     case Death::kTerminate: return "std::terminate was called";
     case Death::kLongjmp: return "longjmp to a frame that is not of this operation";
+    case Death::kStackOverflow: break;
   }
   return "";
 }
 
 void die(Death how, const char* text, const char* file, uint32_t line, uintptr_t pc) {
+  if (how == Death::kStackOverflow) g_machine->stack_overflow(pc);
   Text message = text_of(how);
   if (text) message = message + ": " + text;
   if (file) {

@@ -17,7 +17,7 @@ struct plait_semaphore;
 
 namespace plait {
 
-constexpr uint32_t kRuntimeAbi = 2;
+constexpr uint32_t kRuntimeAbi = 3;
 
 // Ways in which target code ends an execution by itself.
 enum class Death : uint32_t {
@@ -28,6 +28,7 @@ enum class Death : uint32_t {
   kStackSmashed,   // __stack_chk_fail
   kTerminate,      // std::terminate, pure virtual call
   kLongjmp,        // longjmp to a frame that is not of the running operation
+  kStackOverflow,  // the stack is used up, but for what the engine needs
 };
 
 struct RuntimeTable {

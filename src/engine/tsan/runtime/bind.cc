@@ -11,6 +11,7 @@ extern "C" {
 static plait::Hot plait_rt_unbound_hot = {.fuel = 0,
                                           .stack_lo = 0,
                                           .stack_size = UINTPTR_MAX,
+                                          .stack_limit = 0,
                                           .arena_base = 0,
                                           .arena_size = 0,
                                           .arena_meta = nullptr,
@@ -80,6 +81,8 @@ void plait_rt_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc
     return;
   plait_rt_table->access(address, size, kind, pc);
 }
+
+void plait_rt_overflow(uintptr_t pc) { plait_rt_die(plait::Death::kStackOverflow, nullptr, nullptr, 0, pc); }
 
 void plait_rt_order(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
   plait_rt_table->order(address, size, kind, pc);

@@ -32,6 +32,7 @@ extern const plait::RuntimeTable* plait_rt_table;
 // Out of line, so that the fast path has no frame. Fuel is not taken yet for the access.
 void plait_rt_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
 void plait_rt_order(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+void plait_rt_overflow(uintptr_t pc);
 // The C or C++ library keeps this for the running context: accesses to it are not announced from now on.
 void plait_rt_note_own(const void* block, size_t size);
 // A target's static constructor called what only a running scenario may call: says so and aborts.
@@ -88,6 +89,9 @@ PLAIT_INLINE void announce(uintptr_t address, size_t size, uint32_t order_bits, 
 #else
   Hot& hot = *plait_rt_hot;
   if (address - hot.stack_lo < hot.stack_size) return;
+  // Here, and not where the guard page is hit: that would depend on how much stack the engine happens to use.
+  if (stack_pointer() < hot.stack_limit) [[unlikely]]
+    return plait_rt_overflow(pc);
   const int64_t fuel = hot.fuel;
   if (one_granule && fuel > 0) [[likely]] {
     const Granule at = granule(hot, address);
