@@ -251,3 +251,25 @@ TEST(an_endless_scenario_gives_up_and_never_passes) {
   EXPECT(outcome.verdict == VerdictKind::kGaveUp);
   EXPECT(outcome.give_up == GiveUp::kStepLimit);
 }
+
+TEST(a_handler_on_an_idle_cpu_keeps_its_mutex_when_a_task_comes_there) {
+  Bench bench;
+  bench.with_page();
+  bench.scenario.cpus = 2;
+  bench.add_task(0, 1, false);
+  bench.add_line(1);
+  on_init = [] {
+    g.words[0] = reinterpret_cast<uintptr_t>(machine->page_alloc(1, 0, 0));
+    g.mutex[0].flags = PLAIT_MUTEX_RECURSIVE | PLAIT_MUTEX_CHECK_WHEN_WAITING;
+  };
+  on_alloc = [](size_t size) {
+    if (!machine->in_handler()) return bump(size);
+    machine->mutex_lock(&g.mutex[0], 0);
+    void* object = bump(size);
+    machine->mutex_unlock(&g.mutex[0], 0);
+    return object;
+  };
+  const Outcome outcome = bench.run({{task(0), 1, interrupt(1, 0)}, {irq(0), 3, migrate(task(0), 1)}});
+  EXPECT(outcome.verdict == VerdictKind::kPassed);
+  EXPECT(bench.dropped == 0);
+}

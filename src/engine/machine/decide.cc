@@ -212,6 +212,7 @@ Context* Machine::apply_interrupt(const Move& move) {
   event(EventKind::kInterrupt, cpu.top(), move.cpu, move.number);
   const ContextId id{ContextKind::kIrq, move.number, static_cast<uint16_t>(line.fired)};
   Context& handler = prepare_context(kHandlerSlot + move.number, id, move.cpu, true);
+  handler.interrupted = cpu.running;
   line.pending = false;
   ++line.fired;
   line.active = true;

@@ -43,6 +43,7 @@ Context& Machine::prepare_context(uint32_t slot, ContextId id, CpuId cpu, bool p
   context.state = ContextState::kReady;
   context.cpu = cpu;
   context.pinned = pinned;
+  context.interrupted = nullptr;
   context.steps = context.operation_steps = 0;
   context.pending = {};
   context.blocked_on = BlockedOn::kNothing;

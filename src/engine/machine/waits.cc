@@ -207,12 +207,8 @@ void Machine::wake(plait_wait_queue* queue, bool all, uintptr_t pc) {
 
 // ---- mutex
 
-// A handler runs as the task that it interrupted.
-Context& Machine::owner_task(Context& context) {
-  if (context.id.kind != ContextKind::kIrq) return context;
-  Context* task = cpus_[index(context.cpu)].running;
-  return task ? *task : context;
-}
+// A handler runs as the task that it interrupted; on an idle CPU as itself, even when a task comes there meanwhile.
+Context& Machine::owner_task(Context& context) { return context.interrupted ? *context.interrupted : context; }
 
 void Machine::lock_mutex(plait_mutex* mutex, uintptr_t pc) {
   for (;;) {

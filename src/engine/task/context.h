@@ -47,6 +47,7 @@ struct Context {
   ContextState state = ContextState::kUnused;
   CpuId cpu{};
   bool pinned = true;
+  Context* interrupted = nullptr;  // of a handler: the task below it, or below those that it interrupted
   Fiber fiber;
 
   uint32_t steps = 0;            // visible operations done
