@@ -10,7 +10,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from machine_line import machine_line
@@ -33,13 +33,15 @@ class Configuration:
     name: str
     hooks: Hooks
     empty_sink: bool = False
+    order_checks: bool = False
 
 
 BARE = Configuration("bare", "bare")
 NULL = Configuration("null hooks", "null")
-FULL = Configuration("full", "full")
+FULL = Configuration("full", "full", order_checks=True)
+UNORDERED = Configuration("full, no order checks", "full")
 SINK = Configuration("full, empty sink", "full", empty_sink=True)
-CONFIGURATIONS = (BARE, NULL, FULL, SINK)
+CONFIGURATIONS = (BARE, NULL, UNORDERED, FULL, SINK)
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,15 @@ def machine_with(hooks: Hooks) -> Machine:
 
 
 def measure(
-    machine: Machine, env: str, preset: Preset, executions: int, seed: int, empty_sink: bool
+    machine: Machine, env: str, preset: Preset, executions: int, seed: int, each: Configuration
 ) -> Round:
     options = SearchOptions(
         environment=find_environment(env).check(machine.info),
         seed=seed,
-        limits=default_limits(),
+        limits=replace(default_limits(), order_checks=each.order_checks),
         preset=preset,
         executions=executions,
-        empty_sink=empty_sink,
+        empty_sink=each.empty_sink,
     )
     search = Search(machine, options)
     began = time.process_time()
@@ -101,7 +103,7 @@ def rounds(
         order = list(machines)
         for each in order[number % len(order) :] + order[: number % len(order)]:
             machine = machines[each]
-            made[each].append(measure(machine, env, preset, executions, number, each.empty_sink))
+            made[each].append(measure(machine, env, preset, executions, number, each))
     return made
 
 
