@@ -284,13 +284,12 @@ uint32_t out_of(const Page* page) {
 }
 
 void check_page(const Page* page, uint32_t cpu) {
-  PLAIT_INVARIANT(page->cpu == cpu);
   PLAIT_INVARIANT(page->free != nullptr);
   size_t chained = 0;
   for (const Object* object = page->free; object != nullptr; object = object->next) {
     PLAIT_INVARIANT(page_of(object) == page);
     PLAIT_INVARIANT(++chained <= objects_on_page(page->size));
-    plait_report_free(object, cpu);
+    plait_report_free_of(object, cpu, page->cpu);
   }
   PLAIT_INVARIANT(page->used == out_of(page));
 }

@@ -40,6 +40,7 @@ JUDGED_LATER = {
     FailureKind.PAGE_LEAK,
     FailureKind.PREEMPTION_NOT_RESTORED,
     FailureKind.UNBOUNDED_DEFERRAL,
+    FailureKind.WRONG_CPU_POOL,
 }
 
 

@@ -258,7 +258,7 @@ void test_kernel(const Module& m) {
       "cpu_id",         "spin_lock",      "spin_trylock",  "spin_unlock", "mutex_lock",      "mutex_trylock",
       "mutex_unlock",   "wait",           "wait_prepare",  "wait_commit", "wait_cancel",     "wait_mutex",
       "wake 0",         "wake 1",         "sem_down",      "sem_trydown", "sem_up",          "might_sleep",
-      "worker_start 2", "page_alloc 3 1", "page_free 3 1", "relax",       "report_free 1",   "report_deferred",
+      "worker_start 2", "page_alloc 3 1", "page_free 3 1", "relax",       "report_free 1 4294967295", "report_free 1 2", "report_deferred",
       "report_page"};
   EXPECT(g.calls == expected && inside(g.pc, m, "kernel_calls"));
 }

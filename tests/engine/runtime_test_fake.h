@@ -131,7 +131,7 @@ RuntimeTable make_table() {
   t.page_alloc = [](size_t n, uint32_t flags, uintptr_t pc) -> void* { return called("page_alloc", pc, n, flags), &g; };
   t.page_free = [](void* pages, size_t n, uintptr_t pc) { called("page_free", pc, n, pages == &g); };
   t.relax = [](uintptr_t pc) { called("relax", pc); };
-  t.report_free = [](const void*, uint32_t cpu, uintptr_t pc) { called("report_free", pc, cpu); };
+  t.report_free = [](const void*, uint32_t cpu, uint32_t home, uintptr_t pc) { called("report_free", pc, cpu, home); };
   t.report_deferred = [](const void*, uintptr_t pc) { called("report_deferred", pc); };
   t.report_page = [](const void*, uintptr_t pc) { called("report_page", pc); };
   t.is_live = [](const void*) { return true; };

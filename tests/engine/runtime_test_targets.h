@@ -128,7 +128,7 @@ API int kernel_calls(void) {
   plait_sem_down(&sem); ok += plait_sem_trydown(&sem); plait_sem_up(&sem);
   plait_might_sleep(); plait_worker_start(2, 0, 0); ok += plait_page_size() == 512;
   plait_page_free(plait_page_alloc(3, PLAIT_MAY_SLEEP), 3); plait_relax();
-  plait_report_free(&spin, 1); plait_report_deferred(&spin); plait_report_page(&spin); ok += plait_is_live(&spin);
+  plait_report_free(&spin, 1); plait_report_free_of(&spin, 1, 2); plait_report_deferred(&spin); plait_report_page(&spin); ok += plait_is_live(&spin);
   return ok;
 }
 

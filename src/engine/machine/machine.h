@@ -143,7 +143,7 @@ class Machine : private Moves {
   void* page_alloc(size_t count, uint32_t flags, uintptr_t pc);
   void page_free(void* pages, size_t count, uintptr_t pc);
   void relax(uintptr_t pc);
-  void report_free(const void* object, uint32_t cpu, uintptr_t pc);
+  void report_free(const void* object, uint32_t cpu, uint32_t home, uintptr_t pc);
   void report_deferred(const void* object, uintptr_t pc);
   void report_page(const void* pages, uintptr_t pc);
   bool is_live(const void* object);

@@ -125,10 +125,14 @@ void Machine::judge_pages() {
   });
 }
 
-void Machine::report_free(const void* object, uint32_t cpu, uintptr_t pc) {
+void Machine::report_free(const void* object, uint32_t cpu, uint32_t home, uintptr_t pc) {
   if (mode_ != Mode::kCheck) die(FailureKind::kAssertion, "plait_report_free is called outside of check", pc);
   const auto address = reinterpret_cast<uintptr_t>(object);
-  (void)cpu;
+  if (cpu != home && home != PLAIT_NO_CPU && cpu != PLAIT_NO_CPU) {
+    die(FailureKind::kWrongCpuPool,
+        place_name(address) + " belongs to CPU " + Text::of(home) + " and is in a free structure of CPU " + Text::of(cpu), pc,
+        address);
+  }
   Object* entry = objects_.find(address);
   if (!entry) {  // never handed out: only a second report of it would be wrong
     entry = &objects_.hand_out(address, 0);
@@ -142,7 +146,7 @@ void Machine::report_free(const void* object, uint32_t cpu, uintptr_t pc) {
 }
 
 void Machine::report_deferred(const void* object, uintptr_t pc) {
-  report_free(object, PLAIT_NO_CPU, pc);
+  report_free(object, PLAIT_NO_CPU, PLAIT_NO_CPU, pc);
   ++deferred_;
 }
 

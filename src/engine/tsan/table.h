@@ -17,7 +17,7 @@ struct plait_semaphore;
 
 namespace plait {
 
-constexpr uint32_t kRuntimeAbi = 3;
+constexpr uint32_t kRuntimeAbi = 4;
 
 // Ways in which target code ends an execution by itself.
 enum class Death : uint32_t {
@@ -76,7 +76,7 @@ struct RuntimeTable {
   void (*page_free)(void* pages, size_t count, uintptr_t pc);
   void (*relax)(uintptr_t pc);
 
-  void (*report_free)(const void* object, uint32_t cpu, uintptr_t pc);
+  void (*report_free)(const void* object, uint32_t cpu, uint32_t home, uintptr_t pc);
   void (*report_deferred)(const void* object, uintptr_t pc);
   void (*report_page)(const void* pages, uintptr_t pc);
   bool (*is_live)(const void* object);

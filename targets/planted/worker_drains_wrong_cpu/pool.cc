@@ -89,8 +89,7 @@ void init() {
 void pool_check() {
   for (uint32_t cpu = 0; cpu < plait_cpu_count(); ++cpu) {
     for (const Object* object = PLAIT_CPU(cpus, cpu)->free; object != nullptr; object = object->next) {
-      PLAIT_INVARIANT(owner_of(object) == cpu);
-      plait_report_free(object, cpu);
+      plait_report_free_of(object, cpu, owner_of(object));
     }
     PLAIT_INVARIANT(PLAIT_CPU(cpus, cpu)->remote.load() == nullptr);
   }

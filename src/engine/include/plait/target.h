@@ -108,6 +108,9 @@ struct plait_target {
 
 /* The object lies in a free structure: it can be handed out again. `cpu`: whose, or PLAIT_NO_CPU for a shared one. */
 void plait_report_free(const void *object, uint32_t cpu);
+/* The same where objects belong to a CPU: `home` is whose this one is. In the structure of another it is a
+ * wrong-cpu-pool failure, even where nothing has come of that yet. */
+void plait_report_free_of(const void *object, uint32_t cpu, uint32_t home);
 /* The object was freed by its user and waits in a queue to become free. */
 void plait_report_deferred(const void *object);
 /* Pages held for the target's own use (headers, tables), as handed out by plait_page_alloc. A page that holds any

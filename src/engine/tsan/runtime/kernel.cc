@@ -72,7 +72,12 @@ void plait_bug(const char* text, const char* file, uint32_t line) {
   plait_rt_die(plait::Death::kAssert, text, file, line, PLAIT_CALLER_PC);
 }
 
-void plait_report_free(const void* object, uint32_t cpu) { engine().report_free(object, cpu, PLAIT_CALLER_PC); }
+void plait_report_free(const void* object, uint32_t cpu) {
+  engine().report_free(object, cpu, PLAIT_NO_CPU, PLAIT_CALLER_PC);
+}
+void plait_report_free_of(const void* object, uint32_t cpu, uint32_t home) {
+  engine().report_free(object, cpu, home, PLAIT_CALLER_PC);
+}
 void plait_report_deferred(const void* object) { engine().report_deferred(object, PLAIT_CALLER_PC); }
 void plait_report_page(const void* pages) { engine().report_page(pages, PLAIT_CALLER_PC); }
 bool plait_is_live(const void* object) { return engine().is_live(object); }

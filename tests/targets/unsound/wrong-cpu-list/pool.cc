@@ -60,8 +60,7 @@ const Page* page_of(const Object* object) {
 void check() {
   for (uint32_t cpu = 0; cpu < plait_cpu_count(); ++cpu) {
     for (const Object* object = heads[cpu]; object; object = object->next) {
-      PLAIT_INVARIANT(page_of(object)->cpu == cpu);
-      plait_report_free(object, cpu);
+      plait_report_free_of(object, cpu, page_of(object)->cpu);
     }
   }
 }

@@ -3,7 +3,7 @@
 
 from plait.target import FAIL, PASS, Native, Target
 
-expected_kind = "invariant"
+expected_kind = "wrong-cpu-pool"
 
 target = Target(
     name="wrong-cpu-list",
