@@ -4,23 +4,9 @@
 // acquire. With interrupts off a CPU waits at most once, so one node a CPU is enough.
 #include <atomic>
 
-#include "plait/target.h"
+#include "../common/objects.h"
 
 namespace {
-
-constexpr size_t kObjectBytes = 64;
-struct Object { Object* next; };
-
-Object* cut_page() {
-  Object* chain = nullptr;
-  auto* const page = static_cast<char*>(plait_page_alloc(1, 0));
-  for (size_t at = 0; page != nullptr && at + kObjectBytes <= plait_page_size(); at += kObjectBytes) {
-    auto* const object = reinterpret_cast<Object*>(page + at);
-    object->next = chain;
-    chain = object;
-  }
-  return chain;
-}
 
 struct Waiter {
   std::atomic<Waiter*> next;

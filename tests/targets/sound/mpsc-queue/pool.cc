@@ -4,46 +4,9 @@
 // comes again; a link that is there was released after what lies behind it (Vyukov's intrusive queue).
 #include <atomic>
 
-#include "plait/target.h"
+#include "../common/list.h"
 
 namespace {
-
-constexpr size_t kObjectBytes = 64;
-struct Object { Object* next; };
-
-Object* cut_page() {
-  Object* chain = nullptr;
-  auto* const page = static_cast<char*>(plait_page_alloc(1, 0));
-  for (size_t at = 0; page != nullptr && at + kObjectBytes <= plait_page_size(); at += kObjectBytes) {
-    auto* const object = reinterpret_cast<Object*>(page + at);
-    object->next = chain;
-    chain = object;
-  }
-  return chain;
-}
-
-plait_spinlock_t list_lock;
-Object* list;
-
-Object* take() {
-  const plait_irq_flags_t flags = plait_spin_lock_irqsave(&list_lock);
-  if (list == nullptr) list = cut_page();
-  Object* const object = list;
-  if (object != nullptr) list = object->next;
-  plait_spin_unlock_irqrestore(&list_lock, flags);
-  return object;
-}
-
-void give(Object* object) {
-  const plait_irq_flags_t flags = plait_spin_lock_irqsave(&list_lock);
-  object->next = list;
-  list = object;
-  plait_spin_unlock_irqrestore(&list_lock, flags);
-}
-
-void report_list() {
-  for (const Object* object = list; object != nullptr; object = object->next) plait_report_free(object, PLAIT_NO_CPU);
-}
 
 struct Node { std::atomic<Node*> next; };
 static_assert(sizeof(Node) <= kObjectBytes);

@@ -4,23 +4,9 @@
 // the acquire of the next.
 #include <atomic>
 
-#include "plait/target.h"
+#include "../common/objects.h"
 
 namespace {
-
-constexpr size_t kObjectBytes = 64;
-struct Object { Object* next; };
-
-Object* cut_page() {
-  Object* chain = nullptr;
-  auto* const page = static_cast<char*>(plait_page_alloc(1, 0));
-  for (size_t at = 0; page != nullptr && at + kObjectBytes <= plait_page_size(); at += kObjectBytes) {
-    auto* const object = reinterpret_cast<Object*>(page + at);
-    object->next = chain;
-    chain = object;
-  }
-  return chain;
-}
 
 std::atomic<uint32_t> next_ticket, now_serving;
 Object* list;
