@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine, in C++ (src/engine/bind). Values cross as the JSON shapes of failure files."""
 
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, NotRequired, Self, TypedDict
 
 class KnobInfo(TypedDict):
     """A number that the scenario chooses; min to max, both included, in the small preset."""
@@ -102,20 +103,29 @@ class StepResult(TypedDict):
 
 DEFAULT_LIMITS: dict[str, Any]
 
-class NativeTarget:
-    """A compiled target, loaded.
+class Target:
+    """A target, loaded."""
+
+    @property
+    def info(self) -> Info: ...
+
+class NativeTarget(Target):
+    """A compiled target.
 
     path: of the shared object. RuntimeError, one sentence, when it is none.
     """
 
     def __init__(self, path: str) -> None: ...
-    @property
-    def info(self) -> Info: ...
+
+class ModelTarget(Target):
+    """A Python model, as plait.models declares it. native: code above it."""
+
+    def __init__(self, declaration: dict[str, Any], native: NativeTarget | None = None) -> None: ...
 
 class Search:
     """A search that can be driven in slices. options: see plait.search."""
 
-    def __init__(self, target: NativeTarget, options: dict[str, Any]) -> None: ...
+    def __init__(self, target: Target, options: dict[str, Any]) -> None: ...
     def step(self, seconds: float) -> StepResult:
         """Searches for about that time, or until it is done; the interpreter lock is released."""
     @property
@@ -123,7 +133,7 @@ class Search:
         """How many executions failed, by cause (the group of a found failure)."""
 
 def run(
-    target: NativeTarget,
+    target: Target,
     scenario: dict[str, Any],
     schedule: list[dict[str, Any]],
     *,
@@ -131,6 +141,69 @@ def run(
     limits: dict[str, Any] | None = None,
 ) -> Outcome:
     """One execution under this schedule; deviations that are not enabled are dropped."""
+
+class Hang(BaseException):
+    """Raised in a model that runs on without taking a step."""
+
+class Place:
+    """A place in simulated memory; in a class body, a declaration of one. See plait.model."""
+
+    _offset: int
+    _bound: bool
+    def __new__(cls, address: Place | int | None = None) -> Self: ...
+    @property
+    def address(self) -> int:
+        """Of the place; of a declaration the offset."""
+
+    def __index__(self) -> int: ...
+    def __int__(self) -> int: ...
+
+class Cell(Place):
+    """See plait.model.memory."""
+
+    _to: Any
+    _knob: bool
+    def __init__(self, to: Any = None) -> None: ...
+
+class Array(Place):
+    """See plait.model.memory. stride: bytes from one element to the next."""
+
+    element: Place
+    stride: int
+    def _declare(self, element: Place, count: int, stride: int) -> None: ...
+    def __len__(self) -> int: ...
+
+class CpuBase:
+    """What the CPU is and does now, without a step. See plait.model.kernel."""
+
+    count: int
+    page_size: int
+    irqs_enabled: bool
+    preemptible: bool
+    in_handler: bool
+    def __index__(self) -> int: ...
+
+class Step:
+    """A visible operation that a model announces by awaiting it."""
+
+    def __await__(self) -> Generator[Any, None, Any]: ...
+
+def step(
+    op: int, address: Place | int = 0, a: Place | int = 0, b: Place | int = 0
+) -> Awaitable[Any]:
+    """A step. op: number in the engine's enum Op."""
+
+def add_worker(body: Callable[..., Any], arguments: tuple[Any, ...]) -> int:
+    """Keeps what a worker is to run; its number, for the step that starts it."""
+
+def report(what: int, address: Place | int, cpu: int, home: int) -> None:
+    """Of a model's check. what: 0 free, 1 deferred, 2 page. cpu, home: -1: none."""
+
+def is_live(address: Place | int) -> bool:
+    """Whether a caller holds the object; in a model's check."""
+
+def globals_address() -> int:
+    """Where the globals of models begin in simulated memory."""
 
 def strategies() -> list[str]:
     """The names of the search strategies."""

@@ -220,12 +220,14 @@ def _load_folder(folder: Path) -> Target:
             _place(file, _line_of(file, r"^target\b")),
             "make it a plait.target.Target",
         )
-    for source in target.native.sources:
+    sources = [*(target.native.sources if target.native else ())]
+    sources += [target.model.partition(":")[0]] if target.model else []
+    for source in sources:
         if not (folder / source).is_file():
             raise InvalidTarget(
                 f"source {shown(source)} does not exist",
                 _place(file, _line_of(file, rf"""["']{re.escape(source)}["']""")),
-                f"create {printable(str(folder / source))}, or take it out of sources",
+                f"create {printable(str(folder / source))}, or take it out",
             )
     return replace(target, folder=folder)
 

@@ -15,11 +15,15 @@ from plait.codec import Limits
 from plait.errors import InvalidScenario, InvalidTarget
 from plait.scenario import Scenario
 from plait.schedule import Schedule
+from plait.symbols import ModelSymbols, Symbols
+from plait.target import ModelFile
 from plait.trace import Trace
 from plait.verdict import Verdict, verdict_from_json
 
 if TYPE_CHECKING:
+    from plait import _engine
     from plait._engine import Info
+    from plait.models import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +57,54 @@ def default_limits() -> Limits:
     return limits_from(_engine.DEFAULT_LIMITS)
 
 
-class Machine:
-    """A compiled target, loaded; runs any number of executions, one at a time.
+Library = Path | ModelFile
+"""What holds a target: a shared object, or the source of a model."""
 
-    library: the shared object that `native.build` made. Raises InvalidTarget when it declares no
-    usable target.
+
+def _native(library: Path, target: str) -> "_engine.NativeTarget":
+    from plait import _engine
+
+    try:
+        return _engine.NativeTarget(str(library))
+    except RuntimeError as error:
+        remedy = "declare it with PLAIT_TARGET as plait/target.h describes"
+        reason = str(error).removeprefix(f"{library}: ")  # a place in the compile cache
+        raise InvalidTarget(f'target "{target}": {reason}', None, remedy) from None
+
+
+def _model(source: ModelFile, target: str) -> tuple["_engine.ModelTarget", "Loaded"]:
+    from plait import _engine
+    from plait.models import declaration_of, load_model
+
+    loaded = load_model(source)
+    native = _native(source.native, target) if source.native else None
+    return _engine.ModelTarget(declaration_of(loaded), native), loaded
+
+
+class Machine:
+    """A target, loaded; runs any number of executions, one at a time.
+
+    library: the shared object that `native.build` made, or where a model is. Raises InvalidTarget
+    when there is no usable target in it.
     """
 
-    def __init__(self, library: Path, target: str) -> None:
-        from plait import _engine
-
+    def __init__(self, library: Library, target: str) -> None:
         self.target = target
         self.library = library
-        try:
-            self.native = _engine.NativeTarget(str(library))
-        except RuntimeError as error:
-            remedy = "declare it with PLAIT_TARGET as plait/target.h describes"
-            reason = str(error).removeprefix(f"{library}: ")  # a place in the compile cache
-            raise InvalidTarget(f'target "{target}": {reason}', None, remedy) from None
-        self.info: Info = self.native.info
+        self.model: Loaded | None = None
+        self.engine: _engine.Target
+        if isinstance(library, Path):
+            self.engine = _native(library, target)
+        else:
+            self.engine, self.model = _model(library, target)
+        self.info: Info = self.engine.info
+
+    def symbols(self) -> Symbols | ModelSymbols:
+        """Names for places in its code."""
+        if isinstance(self.library, Path):
+            return Symbols(self.library)
+        assert self.model is not None
+        return ModelSymbols(self.model)
 
     def run(
         self,
@@ -90,7 +123,7 @@ class Machine:
 
         try:
             outcome = _engine.run(
-                self.native,
+                self.engine,
                 scenario.to_json(),
                 schedule.to_json(),
                 detail=detail,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from plait.compilers import Compiler, Hooks, compile_failed, find_compiler, link_failed, run
 from plait.errors import InvalidOption, InvalidTarget, OutputUnwritable, printable
-from plait.target import Target
+from plait.target import Native, Target
 
 __all__ = ["Build", "Compiler", "Hooks", "Sdk", "build", "find_compiler", "find_sdk"]
 
@@ -94,6 +94,11 @@ def build(target: Target, compiler: Compiler | None = None, hooks: Hooks = "full
     return _cached(recipe, cache) or _made(recipe, cache)
 
 
+def _native_of(target: Target) -> Native:
+    assert target.native is not None, f"{target.name} has no native tier"
+    return target.native
+
+
 @dataclass(frozen=True, slots=True)
 class _Recipe:
     target: Target
@@ -128,13 +133,13 @@ class _Recipe:
         return _digest([self.content, folder, driver])[:32]
 
     def objects(self, scratch: str) -> list[str]:
-        sources = self.target.native.sources
+        sources = _native_of(self.target).sources
         names = [f"{index}-{os.path.basename(each)}.o" for index, each in enumerate(sources)]
         return [os.path.join(scratch, name) for name in names]
 
     def commands(self, scratch: str, output: str, sdk: Sdk) -> list[list[str]]:
         """One command a source, then the one that links; all run in the target's folder."""
-        native = self.target.native
+        native = _native_of(self.target)
         flags = ["-isystem", str(sdk.include), "-I."]
         flags += [f"-D{name}={value}" for name, value in native.defines.items()]
         flags += native.flags
@@ -201,13 +206,13 @@ def _made(recipe: _Recipe, cache: Path) -> Build:
 def _run_all(recipe: _Recipe, scratch: Path, output: Path) -> None:
     target = recipe.target
     *compiles, link = recipe.commands(str(scratch), str(output), recipe.sdk)
-    for source, command in zip(target.native.sources, compiles, strict=True):
+    for source, command in zip(_native_of(target).sources, compiles, strict=True):
         ran = run(command, target.folder, scratch)
         if ran.status != 0:
             raise compile_failed(target.name, source, ran)
     ran = run(link, target.folder, scratch)
     if ran.status != 0:
-        raise link_failed(target.name, target.native.sources, ran)
+        raise link_failed(target.name, _native_of(target).sources, ran)
 
 
 def _included(recipe: _Recipe, scratch: str) -> dict[str, str]:
@@ -231,7 +236,7 @@ def _prerequisites(rule: str) -> list[str]:
 
 def _files_of(target: Target) -> dict[str, Path]:
     """The sources, and the headers beside them and in the folder, by name relative to it."""
-    files = {source: target.folder / source for source in target.native.sources}
+    files = {source: target.folder / source for source in _native_of(target).sources}
     try:
         for place in sorted({os.path.dirname(source) for source in files} | {""}):
             for file in sorted((target.folder / place).iterdir()):

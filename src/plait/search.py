@@ -193,7 +193,7 @@ class Search:
         from plait import _engine
 
         check_strategy(options.strategy)
-        self._search = _engine.Search(machine.native, options.to_engine())
+        self._search = _engine.Search(machine.engine, options.to_engine())
 
     def step(self, seconds: float) -> tuple[bool, Progress, list[Finding]]:
         """Searches on for about that time: is it done, counters since the beginning, findings."""

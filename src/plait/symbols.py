@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from elftools.common.exceptions import DWARFError, ELFError
 from elftools.dwarf.ranges import BaseAddressEntry
@@ -90,6 +90,32 @@ class Symbols:
         if not 1 <= location.line <= len(lines):
             return None
         return printable(lines[location.line - 1].expandtabs().strip(), _LINE_MAX)
+
+
+class Lines(Protocol):
+    """A loaded model, as far as its source is concerned."""
+
+    def line_of(self, pc: int) -> tuple[Path, int] | None:
+        """The file and line of a place; None: it is none in the model."""
+
+
+class ModelSymbols:
+    """Names for places in a model."""
+
+    def __init__(self, model: Lines) -> None:
+        self._model = model
+
+    def frames(self, pc_relative: int) -> tuple[Location, ...]:
+        """Where the statement is; empty: not in the model."""
+        found = self._model.line_of(pc_relative)
+        if found is None:
+            return ()
+        file, line = found
+        return (Location(file.name, line, "", str(file)),)
+
+    def state(self, offset: int) -> str | None:
+        """None: a model declares all of its globals by name."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from plait.codec import Tier
 from plait.environment import ENVIRONMENTS
 from plait.errors import InvalidTarget, printable, shown, suggestion
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(:[A-Za-z_][A-Za-z0-9_-]{0,31})?")
 _VARIANT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _SOURCE = re.compile(r"[^-@\s][^\0\r\n]*\.(c|cc|cpp|cxx)")
+_MODEL = re.compile(r"[^-@\s:][^\0\r\n:]*\.py(:[A-Za-z_]\w*)?")
 _DEFINE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What the build decides itself: a second opinion would give something that cannot be loaded.
 _RESERVED_FLAG = re.compile(r"-(f(no-)?sanitize.*|shared|static|[cSE]|[ox].*|M[A-Z]*)")
@@ -83,31 +85,36 @@ class Native:
 class Variant:
     """The same sources with other macros: the bug taken out, or another reading of the algorithm.
 
-    summary: one line. defines: macros beside the target's own. expect: as of a Target. Raises
-    InvalidTarget.
+    summary: one line. defines: macros beside the target's own; of a model, its `defines`. expect:
+    as of a Target. model: another class, as of a Target; None: the target's. Raises InvalidTarget.
     """
 
     summary: str
     defines: Mapping[str, str | int] = field(default_factory=dict, hash=False)
     expect: Mapping[str, Expect] | None = field(default=None, hash=False)
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """An allocator under test.
 
-    name: as in commands and failure files. summary: one line. native: how to build it. expect:
-    environment name to PASS or FAIL, for those it is meant for; None or empty: all, with nothing
-    expected. variants: by name; each is a target too, named "target:variant". folder: where its
-    target.py lies, set when it is loaded. Raises InvalidTarget.
+    name: as in commands and failure files. summary: one line. native: how to build it. model: a
+    file with a subclass of plait.model.Model, "model.py", or "model.py:Pool" when there are more;
+    at least one of the two tiers is needed. expect: environment name to PASS or FAIL, for those it
+    is meant for; None or empty: all, with nothing expected. variants: by name; each is a target
+    too, named "target:variant". folder: where its target.py lies, set when it is loaded. defines:
+    of the variant that this is. Raises InvalidTarget.
     """
 
     name: str
     summary: str
-    native: Native
+    native: Native | None = None
+    model: str | None = None
     expect: Mapping[str, Expect] | None = field(default=None, hash=False)
     variants: Mapping[str, Variant] = field(default_factory=dict, hash=False)
     folder: Path = Path()
+    defines: Mapping[str, str | int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -119,7 +126,15 @@ class Target:
         if not isinstance(self.summary, str) or not self.summary.strip():
             raise InvalidTarget("summary is missing", "summary", "say in one line what this is")
         object.__setattr__(self, "summary", printable(" ".join(self.summary.split())))
-        if not isinstance(self.native, Native):
+        if self.native is None and self.model is None:
+            what, remedy = "there is neither native nor model", 'give native=Native(sources=["…"])'
+            raise InvalidTarget(what, "native", remedy)
+        if self.model is not None and not (
+            isinstance(self.model, str) and _MODEL.fullmatch(self.model)
+        ):
+            what, remedy = f"model is {shown(self.model)}", 'give a file: model="model.py"'
+            raise InvalidTarget(what, "model", remedy)
+        if self.native is not None and not isinstance(self.native, Native):
             raise InvalidTarget(
                 f"native is {shown(self.native)}, not a Native",
                 "native",
@@ -134,6 +149,11 @@ class Target:
         """The names of the environments that this target is meant for."""
         return tuple(self.expect or ENVIRONMENTS)
 
+    def tiers(self) -> tuple[Tier, ...]:
+        """Those in which it can run; the first is what is run when none is asked for."""
+        there = {Tier.NATIVE: self.native, Tier.MODEL: self.model}
+        return tuple(tier for tier, source in there.items() if source is not None)
+
     def variant(self, name: str) -> "Target":
         """The target that this variant is. Raises InvalidTarget when it cannot be one."""
         variant = self.variants[name]
@@ -144,15 +164,33 @@ class Target:
                 'give names of letters, digits, _ and -, each with a Variant(summary="…")',
             )
         _mapping(variant.defines, "defines")
-        defines = {**self.native.defines, **variant.defines}
+        native = self.native
+        if native is not None:
+            native = replace(native, defines={**native.defines, **variant.defines})
         return replace(
             self,
             name=f"{self.name}:{name}",
             summary=variant.summary,
-            native=replace(self.native, defines=defines),
+            native=native,
+            model=variant.model or self.model,
+            defines=dict(variant.defines),
             expect=variant.expect,
             variants={},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """Where a model is. folder: of the target. word: "model.py" or "model.py:Class".
+
+    defines: name and value, of the target or its variant. native: the shared object of the code
+    above it, if there is any.
+    """
+
+    folder: Path
+    word: str
+    defines: tuple[tuple[str, str | int], ...] = ()
+    native: Path | None = None
 
 
 def _strings(value: object, name: str) -> tuple[str, ...]:

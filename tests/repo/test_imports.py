@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"compilers", "costs", "environment", "model", "symbols"},
     {"target"},
     {"discovery"},
-    {"native"},
+    {"native", "models"},
     {"machine"},
     {"checks", "search", "campaign", "shrink", "report", "hypothesis", "fuzzing"},
     {"check"},
@@ -39,8 +39,8 @@ PEERS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 
-# The compiled engine has two ways in; others may name its types (`if TYPE_CHECKING`), not call it.
-ENGINE_USERS = {"machine", "search"}
+# The compiled engine has few ways in; others may name its types (`if TYPE_CHECKING`), not call it.
+ENGINE_USERS = {"machine", "search", "model", "models"}
 # What modules may import from `plait` itself; the rest of __init__ re-exports them: a cycle.
 FACADE = {"__version__"}
 

@@ -5,70 +5,26 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
-#include <mutex>
-
 #include "bind/convert.h"
+#include "bind/target.h"
 #include "strategy/registry.h"
 #include "strategy/replay.h"
-#include "tsan/binding.h"
 
 namespace nb = nanobind;
 
 namespace plait {
 namespace {
 
-// Never destroyed: loaded targets point into it, and a process that ends needs no tidy machine.
-Machine& machine() {
-  static auto* instance = new Machine(process_hot());
-  return *instance;
-}
-
-std::mutex& running() {
-  static std::mutex mutex;
-  return mutex;
-}
-
-class Target {
- public:
-  explicit Target(const std::string& path) : native_(path, bind_runtime(machine())), image_(image_of(native_)) {}
-  ~Target() {
-    std::lock_guard lock(running());
-    if (loaded_ == this) {
-      machine().set_target(TargetImage{});
-      loaded_ = nullptr;
-    }
-  }
-  Target(const Target&) = delete;
-  Target& operator=(const Target&) = delete;
-
-  const plait_target& declaration() const { return native_.declaration(); }
-  nb::dict info() const { return declaration_to_python(declaration(), native_.load_base()); }
-  void use() {
-    if (loaded_ != this) machine().set_target(image_);
-    loaded_ = this;
-    machine().set_thread_locals(native_.tls());  // Python may call from another thread than before
-  }
-
- private:
-  static inline Target* loaded_ = nullptr;
-  NativeTarget native_;
-  TargetImage image_;
-};
-
 nb::dict run(Target& target, nb::dict scenario_object, nb::list schedule_objects, bool detail, nb::handle limits_object) {
   const Scenario scenario = scenario_from(scenario_object, target.declaration());
   Replay replay{schedule_from(schedule_objects)};
   const Limits limits = limits_from(limits_object);
   nb::dict result;
-  std::unique_lock lock(running(), std::defer_lock);
   Outcome outcome;
-  {
-    nb::gil_scoped_release released;
-    lock.lock();
-    target.use();
+  run_on(target, [&] {
     machine().load(scenario, limits);
     outcome = machine().run(replay, 0, {limits, true, detail});
-  }
+  });
   result["verdict"] = verdict_to_python(outcome);
   result["trace_hash"] = machine().recorder().hash();
   result["steps"] = outcome.steps;
@@ -97,14 +53,11 @@ class PythonSearch {
 
   nb::dict step(double seconds) {
     std::vector<Finding> findings;
-    {
-      nb::gil_scoped_release released;
-      std::lock_guard lock(running());
-      target_.use();
+    run_on(target_, [&] {
       if (with_sink_) machine().set_sink(&sink_);
       findings = search_.step(seconds);
       machine().set_sink(nullptr);
-    }
+    });
     const SearchCounters& counters = search_.counters();
     nb::dict result;
     result["done"] = search_.done();
@@ -165,15 +118,18 @@ NB_MODULE(_engine, module) {
   using namespace nb::literals;
   module.doc() = "Plait's engine. Use the modules of the plait package instead.";
   nb::set_leak_warnings(false);  // a search that is still referenced when the process ends is no mistake
-  nb::class_<Target>(module, "NativeTarget")
-      .def(nb::init<const std::string&>(), "path"_a)
-      .def_prop_ro("info", &Target::info);
+  if (!model::add_types(module.ptr())) nb::raise_python_error();
+  nb::class_<Target>(module, "Target").def_prop_ro("info", &Target::info);
+  nb::class_<NativeModule, Target>(module, "NativeTarget").def(nb::init<const std::string&>(), "path"_a);
+  nb::class_<ModelTarget, Target>(module, "ModelTarget")
+      .def(nb::init<nb::dict, NativeModule*>(), "declaration"_a, "native"_a = nb::none(), nb::keep_alive<1, 3>());
   nb::class_<PythonSearch>(module, "Search")
       .def(nb::init<Target&, nb::dict>(), "target"_a, "options"_a, nb::keep_alive<1, 2>())
       .def("step", &PythonSearch::step, "seconds"_a)
       .def_prop_ro("causes", &PythonSearch::causes);
   module.def("run", &run, "target"_a, "scenario"_a, "schedule"_a, nb::kw_only(), "detail"_a = false,
              "limits"_a = nb::none());
+  module.def("globals_address", [] { return machine().memory().globals(); });
   module.def("strategies", &strategies);
   module.def("version", [] { return PLAIT_VERSION; });
   module.attr("DEFAULT_LIMITS") = to_python(Limits{}, 0);

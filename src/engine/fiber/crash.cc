@@ -172,7 +172,7 @@ void on_signal(int signal, siginfo_t* info, void* raw) {
   }
   // Another process may ask this one to abort; that is not the target's doing.
   const bool from_outside = info->si_code <= 0 && info->si_pid != getpid();
-  if (armed_here() && !from_outside) {
+  if (armed_here() && !from_outside && !g_guarded.left) {
     contain(describe(signal, *info, context), context);
   } else {
     chain(signal, *info, raw);
@@ -346,6 +346,21 @@ void CrashGuard::arm(Landing landing, void* argument, const volatile uint64_t* p
 void CrashGuard::disarm() {
   std::atomic_signal_fence(std::memory_order_seq_cst);
   g_guarded.armed.store(false, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+void CrashGuard::leave(void (*interrupted)()) {
+  g_guarded.interrupted = interrupted;
+  ++g_guarded.serial;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  g_guarded.left.store(true, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+void CrashGuard::reenter() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  g_guarded.left.store(false, std::memory_order_relaxed);
+  ++g_guarded.serial;
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 

@@ -38,6 +38,10 @@ class CrashGuard {
   // hang_ms 0: no watchdog. The watchdog's timer is created once and armed only while a guard is armed.
   static void arm(Landing landing, void* argument, const volatile uint64_t* progress, uint32_t hang_ms);
   static void disarm();
+  // Leaves the armed region for code that may not be abandoned, and comes back. Crashes of it go to the previous
+  // handlers; when it hangs `interrupted` is called in the signal handler, once for each leave.
+  static void leave(void (*interrupted)());
+  static void reenter();
   // For scopes inside an armed region where a crash is the engine's own bug.
   static bool armed();
 };

@@ -25,6 +25,8 @@ struct Guarded {
   const volatile uint64_t* progress = nullptr;
   uint32_t hang_ms = 0;
   uint64_t serial = 0;  // one more with each arm
+  std::atomic<bool> left{false};       // between leave and reenter
+  void (*interrupted)() = nullptr;     // to be called then; null: it was
 };
 extern Guarded g_guarded;
 

@@ -86,6 +86,12 @@ void on_tick(int signal, siginfo_t* info, void* raw) {
       g_watch.progress = progress;
       g_watch.cpu_ns = cpu_ns();
     } else if (cpu_ns() - g_watch.cpu_ns >= int64_t{g_guarded.hang_ms} * 1'000'000) {
+      if (g_guarded.left) {
+        if (g_guarded.interrupted) g_guarded.interrupted();
+        g_guarded.interrupted = nullptr;
+        errno = saved_errno;
+        return;
+      }
       auto& context = *static_cast<ucontext_t*>(raw);
       Crash crash;
       crash.signal = signal;

@@ -22,6 +22,7 @@ Text hex(uint64_t value) { return "0x" + Text::of(value, 16); }
 
 uint64_t Machine::encode(uintptr_t address) const {
   const auto tagged = [](AddressTag tag, uint64_t offset) { return (uint64_t{tag} << kTagShift) | offset; };
+  if (memory_.in_globals(address)) return tagged(kModule, target_.load_size + memory_.offset(address) - Memory::kGlobals);
   if (memory_.in_arena(address)) return tagged(kArena, memory_.offset(address));
   if (address - target_.load_base < target_.load_size) return tagged(kModule, address - target_.load_base);
   if (stacks_.contains(address)) {
@@ -32,6 +33,9 @@ uint64_t Machine::encode(uintptr_t address) const {
 }
 
 Text Machine::place_name(uintptr_t address) const {
+  if (memory_.in_globals(address)) {
+    return "global at module+" + hex(target_.load_size + memory_.offset(address) - Memory::kGlobals);
+  }
   if (memory_.in_arena(address)) return hex(memory_.offset(address));
   if (address - target_.load_base < target_.load_size) return "global at module+" + hex(address - target_.load_base);
   if (stacks_.contains(address)) return "the stack of " + context_name(static_cast<int>(stacks_.slot_of(address)));
@@ -41,7 +45,7 @@ Text Machine::place_name(uintptr_t address) const {
 }
 
 uint64_t Machine::relative(uintptr_t pc) const {
-  return pc - target_.load_base < target_.load_size ? pc - target_.load_base : 0;
+  return pc - target_.load_base < target_.code_span() ? pc - target_.load_base : 0;
 }
 
 bool Machine::in_code(uintptr_t pc) const {
@@ -95,10 +99,28 @@ void Machine::die(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t
   fail(std::move(failure));
 }
 
+void Machine::die_in(FailureKind kind, const Text& message, std::span<const uintptr_t> calls) {
+  Failure failure;
+  failure.kind = kind;
+  failure.message = message;
+  failure.evidence.push_back(here(calls.empty() ? 0 : calls[0], name(kind)));
+  for (size_t i = 1; i < calls.size(); ++i) failure.evidence.push_back(here(calls[i], "called there"));
+  fail(std::move(failure));
+}
+
+Text Machine::hang_text() const { return " ran for " + Text::of(limits_.hang_ms) + " ms without a single visible operation"; }
+
+void Machine::hang_in(std::span<const uintptr_t> calls) {
+  Failure failure;
+  failure.kind = FailureKind::kLivelock;
+  failure.message = who() + hang_text();
+  failure.evidence.push_back(here(calls.empty() ? 0 : calls[0], kHang));
+  fail(std::move(failure));
+}
+
 void Machine::stack_overflow(uintptr_t pc) {
   hot_.stack_limit = 0;  // what follows may use the reserve
-  const Text who = current_->slot ? short_name(current_->id) : Text("init or check");
-  die(FailureKind::kStackOverflow, who + " overflowed its stack of " + Text::of(kStackBytes / 1024) + " KiB", pc);
+  die(FailureKind::kStackOverflow, who() + " overflowed its stack of " + Text::of(kStackBytes / 1024) + " KiB", pc);
 }
 
 // What is on a fiber is never destroyed: the fiber is abandoned. So nothing that owns memory may stay behind on it;
@@ -159,12 +181,12 @@ void Machine::crashed(const Crash& crash) {
       if (in_code(word)) pc = word;
     }
   }
-  const Text who = current_ && current_->slot ? short_name(current_->id) : Text("init or check");
+  const Text who = this->who();
   Failure failure;
   const bool segv = crash.signal == SIGSEGV || crash.signal == SIGBUS;
   if (crash.hang) {
     failure.kind = FailureKind::kLivelock;
-    failure.message = who + " ran for " + Text::of(limits_.hang_ms) + " ms without a single visible operation";
+    failure.message = who + hang_text();
   } else if (segv && stacks_.in_guard(crash.address)) {
     failure.kind = FailureKind::kStackOverflow;
     failure.message = who + " overflowed its stack of " + Text::of(kStackBytes / 1024) + " KiB";

@@ -164,6 +164,13 @@ void Machine::heap_free(void* block, uintptr_t pc) {
 
 size_t Machine::heap_size(const void* block) const { return memory_.heap_size(reinterpret_cast<uintptr_t>(block)); }
 
+// ---- a Python model beneath native code
+
+const plait_target& Machine::model_beneath(uintptr_t pc) {
+  if (!target_.model) die(FailureKind::kAssertion, "plait_model_alloc or plait_model_free is called without a model", pc);
+  return *target_.model;
+}
+
 // ---- setjmp and longjmp: legal within one operation of one context
 
 void Machine::setjmp_note(const void* buffer, uintptr_t frame) {

@@ -11,19 +11,20 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/hot.h"
 #include "base/names.h"
-#include "check/costs.h"
-#include "check/failure.h"
 #include "check/lock_order.h"
 #include "check/objects.h"
 #include "check/order.h"
 #include "fiber/crash.h"
 #include "fiber/fiber.h"
 #include "machine/device.h"
+#include "machine/image.h"
+#include "machine/outcome.h"
 #include "machine/scenario.h"
 #include "machine/state.h"
 #include "machine/strategy.h"
@@ -34,46 +35,6 @@
 #include "trace/recorder.h"
 
 namespace plait {
-
-// A loaded target as the machine sees it.
-struct TargetImage {
-  const plait_target* declaration = nullptr;
-  uintptr_t load_base = 0;
-  size_t load_size = 0;
-  std::vector<AddressRange> code;
-  AddressRange data;
-  std::vector<AddressRange> constants;
-  AddressRange tls;
-  std::vector<std::byte> tls_image;
-};
-
-struct Limits {
-  uint32_t steps = 200000;           // visible operations of an execution, then it gives up
-  uint32_t operation_steps = 20000;  // of one allocator operation, then it is a livelock
-  uint32_t hang_ms = 100;            // CPU time without any visible operation, then it is a livelock
-  bool order_checks = true;          // races fail an execution that has not failed otherwise
-  uint64_t shared_stacks = 0;        // bit per context slot: its stack accesses are visible (Outcome returns it)
-};
-
-struct RunOptions {
-  Limits limits;
-  bool record = false;  // trace hash (every step goes through the engine)
-  bool events = false;  // and keep the events
-};
-
-struct Outcome {
-  VerdictKind verdict = VerdictKind::kPassed;
-  GiveUp give_up = GiveUp::kStepLimit;
-  Failure failure;
-  uint64_t steps = 0;
-  uint64_t accesses = 0;
-  uint32_t skipped_operations = 0;
-  uint64_t behaviour = 0;      // hash of who was cut where, and what operations returned
-  uint64_t cause = 0;          // hash of the failure's kind and places: equal for repeats of one failure
-  uint64_t cut = 0;            // hash of where the last deviation cut whom
-  uint64_t shared_stacks = 0;  // to be handed to Limits in a replay
-  Costs costs;                 // of what was run of it
-};
 
 class Machine : private Moves {
  public:
@@ -120,7 +81,9 @@ class Machine : private Moves {
   void preempt_enable(uintptr_t pc);
   bool preemptible() const;
   uint32_t cpu_id(uintptr_t pc);
+  uint32_t cpu_now() const { return index(current_->cpu); }  // as cpu_id, without a step
   uint32_t cpu_count() const { return scenario_.cpus; }
+  bool preemption_off() const { return cpus_[cpu_now()].preempt_count != 0; }
   bool in_handler() const;
   void spin_lock(plait_spinlock* lock, uintptr_t pc);
   bool spin_trylock(plait_spinlock* lock, uintptr_t pc);
@@ -149,13 +112,39 @@ class Machine : private Moves {
   bool is_live(const void* object);
   void* heap_alloc(size_t size, size_t alignment, uintptr_t pc);
   void heap_free(void* block, uintptr_t pc);
+  void* model_alloc(size_t size, uintptr_t pc) { return model_beneath(pc).alloc(size); }
+  int model_free(void* object, uintptr_t pc) { return model_beneath(pc).free(object); }
   size_t heap_size(const void* block) const;
   // Ends the execution with a failure at this place; never returns.
   [[noreturn]] void die(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t address = kNoAddress);
+  // The same with the calls that led there, innermost first.
+  [[noreturn]] void die_in(FailureKind kind, const Text& message, std::span<const uintptr_t> calls);
+  [[noreturn]] void hang_in(std::span<const uintptr_t> calls);
+  [[noreturn]] void give_up(GiveUp reason);
   [[noreturn]] void stack_overflow(uintptr_t pc);
   void setjmp_note(const void* buffer, uintptr_t frame);
   bool longjmp_ok(const void* buffer) const;
   void throw_note(uintptr_t pc) { current_->throw_pc = pc; }
+  // Runs `body` on the main stack and comes back: an interpreter may not run on a fiber. Its crashes are its own, and
+  // what hangs in it is told to `interrupted` (async-signal-safe), not abandoned.
+  void on_main(void (*body)(void*), void* argument);
+  void set_interrupted(void (*interrupted)()) { interrupted_ = interrupted; }
+  // Meanwhile, from there: true when fuel lasts, so that a step that cannot fail may be taken without a fiber.
+  bool has_fuel() const { return hot_.fuel > 0; }
+  // Takes the step of an access within a granule when that needs no decision and is legal; false: use access().
+  bool take_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
+    if (hot_.fuel <= 0 || (address & 7) + size > 8) [[unlikely]] return false;
+    uint32_t* meta = memory_.meta(address);
+    if (!meta || (*meta & kStateMask) != kOwned) [[unlikely]] return false;
+    --hot_.fuel;
+    if (kind & kWrite) {
+      memory_.log_granule(meta, address & ~uintptr_t{7});
+      if (!(kind & kMayFail)) ++hot_.writes;
+    }
+    if (order_.on()) order_.access(address, size, kind, pc);
+    return true;
+  }
+  Text who() const { return current_ && current_->slot ? short_name(current_->id) : Text("init or check"); }
   // For devices.
   void raise_line(uint32_t line) { lines_[line].pending = true; }
 
@@ -165,10 +154,13 @@ class Machine : private Moves {
   static constexpr size_t kStackBytes = 128 * 1024;
   static constexpr size_t kStackReserve = 24 * 1024;  // of that, for the engine's own frames
 
+  const plait_target& model_beneath(uintptr_t pc);
+
   // run.cc
   void begin_run(const RunOptions& options);
   void run_once(Strategy& strategy, uint64_t seed, const RunOptions& options);
   void enter(Context& first);  // from the main stack into a fiber, until the execution ends
+  void run_main_body();
   void boot(void (*body)(Machine&), Mode mode);  // runs body on the boot fiber, alone
   Context& prepare_context(uint32_t slot, ContextId id, CpuId cpu, bool pinned);
   // Stack tops lie a cache way apart; without an offset of their own they would all compete for the same lines.
@@ -315,7 +307,7 @@ class Machine : private Moves {
   // failure.cc
   void keep_failure(Failure&& failure);
   [[noreturn]] void fail(Failure failure);
-  [[noreturn]] void give_up(GiveUp reason);
+  Text hang_text() const;
   [[noreturn]] void leave_run();
   Evidence here(uintptr_t pc, std::string_view what);
   Evidence there(const Context& context, std::string_view what);
@@ -339,6 +331,9 @@ class Machine : private Moves {
 
   Mode mode_ = Mode::kIdle;
   Fiber main_;
+  void (*main_body_)(void*) = nullptr;  // that a fiber wants to have run on the main stack
+  void* main_argument_ = nullptr;
+  void (*interrupted_)() = nullptr;
   Fiber landing_;
   std::array<Context, kSlots> contexts_;
   Context* current_ = nullptr;  // whose fiber runs

@@ -24,8 +24,9 @@ Machine::~Machine() { set_black_box(nullptr, nullptr); }
 void Machine::set_target(const TargetImage& image) {
   target_ = image;
   memory_.set_data(image.data, image.constants);
+  memory_.set_globals(image.globals_size);
   order_.set_data(image.data.size);
-  order_.set_code(image.load_base, image.load_size);
+  order_.set_code(image.load_base, image.code_span());
   tls_saved_.assign(kSlots, image.tls_image);
 }
 
@@ -100,11 +101,29 @@ void Machine::enter(Context& first) {
     use_stack_of(*next);
     order_runs(*next);
     next->fiber.switch_from(main_);
+    while (main_body_) {
+      run_main_body();
+      current_->fiber.switch_from(main_);
+    }
   }
   CrashGuard::disarm();
+  if (target_.over) target_.over(target_.over_argument);
   if (target_.tls.size) std::memcpy(reinterpret_cast<void*>(target_.tls.base), target_.tls_image.data(), target_.tls.size);
   hot_.fuel = granted_ = 0;
   hot_.stack_size = hot_.stack_limit = 0;
+}
+
+void Machine::on_main(void (*body)(void*), void* argument) {
+  main_body_ = body;
+  main_argument_ = argument;
+  main_.switch_from(current_->fiber);
+}
+
+void Machine::run_main_body() {
+  CrashGuard::leave(interrupted_);
+  main_body_(main_argument_);
+  CrashGuard::reenter();
+  main_body_ = nullptr;
 }
 
 void Machine::boot_entry(void* argument) {

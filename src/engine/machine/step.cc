@@ -192,18 +192,7 @@ bool Machine::is_constant(uintptr_t address) const {
 }
 
 void Machine::access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
-  if (hot_.fuel > 0 && (address & 7) + size <= 8) [[likely]] {
-    uint32_t* meta = memory_.meta(address);
-    if (meta && (*meta & kStateMask) == kOwned) [[likely]] {  // mostly the first write to a word: only the log was missing
-      --hot_.fuel;
-      if (kind & kWrite) {
-        memory_.log_granule(meta, address & ~uintptr_t{7});
-        if (!(kind & kMayFail)) ++hot_.writes;
-      }
-      if (order_.on()) order_.access(address, size, kind, pc);
-      return;
-    }
-  }
+  if (take_access(address, size, kind, pc)) [[likely]] return;  // mostly a first write: only the log was missing
   access_slow(address, size, kind, pc);
 }
 

@@ -59,6 +59,13 @@ void Memory::set_data(AddressRange data, const std::vector<AddressRange>& consta
   hot_.data_meta = data_meta_.data();
 }
 
+void Memory::set_globals(size_t bytes) {
+  std::memset(reinterpret_cast<void*>(globals()), 0, globals_size_);
+  std::fill_n(meta(globals()), globals_size_ >> kGranuleShift, kUnmapped);
+  globals_size_ = bytes;
+  std::fill_n(meta(globals()), globals_size_ >> kGranuleShift, kOwned);
+}
+
 // ---- between executions
 
 void Memory::next_epoch() {
@@ -235,7 +242,7 @@ void* Memory::heap_alloc(size_t size, size_t alignment) {
     return reinterpret_cast<void*>(address);
   }
   const uintptr_t offset = (next_block_ + alignment - 1) & ~(alignment - 1);
-  if (size > kArenaBytes || offset + capacity + 16 > kArenaBytes) return nullptr;
+  if (size > kGlobals || offset + capacity + 16 > kGlobals) return nullptr;
   next_block_ = offset + capacity + 16;  // 16 unmapped bytes between blocks
   blocks_.push_back({offset, static_cast<uint32_t>(size), static_cast<uint32_t>(capacity), true, false});
   change_state(base_ + offset, size, kOwned);

@@ -24,10 +24,14 @@ class Memory {
  public:
   static constexpr uintptr_t kArenaBase = 0x200000000000u;
   static constexpr size_t kArenaBytes = size_t{64} << 20;
-  static constexpr size_t kPagesBytes = size_t{40} << 20;  // the rest is the private heap
+  static constexpr size_t kPagesBytes = size_t{40} << 20;  // then the private heap, up to kGlobals
   static constexpr size_t kFirstPage = 0x2000;             // offset: page 0 stays unmapped, as everywhere
   // A page that the supply never hands out, mapped and zeroed: where pointers that are nobody's point to.
   static constexpr size_t kForeignPage = size_t{39} << 20;
+
+  // Globals of a model, which has no shared object: the end of the arena.
+  static constexpr size_t kGlobals = size_t{60} << 20;
+  static constexpr size_t kGlobalsMax = kArenaBytes - kGlobals;
 
   explicit Memory(Hot& hot);
   ~Memory();
@@ -36,6 +40,10 @@ class Memory {
 
   // The globals of the target that runs next. Undoes everything first.
   void set_data(AddressRange data, const std::vector<AddressRange>& constants);
+
+  // The same for a model: zeroed bytes at globals(). At most kGlobalsMax.
+  void set_globals(size_t bytes);
+  uintptr_t globals() const { return base_ + kGlobals; }
 
   // ---- between executions
   void configure(size_t page_size, uint32_t pages);  // pristine again, with this page supply
@@ -56,6 +64,7 @@ class Memory {
   }
   bool in_arena(uintptr_t address) const { return address - base_ < kArenaBytes; }
   bool in_pages(uintptr_t address) const { return address - base_ < kPagesBytes; }
+  bool in_globals(uintptr_t address) const { return address - base_ - kGlobals < kGlobalsMax; }
   bool in_data(uintptr_t address) const { return address - hot_.data_base < hot_.data_size; }
   bool in_constants(uintptr_t address) const;
   uintptr_t offset(uintptr_t arena_address) const { return arena_address - base_; }
@@ -134,6 +143,7 @@ class Memory {
   uintptr_t base_ = 0;
   std::vector<AddressRange> constants_;
   std::vector<uint32_t> data_meta_;
+  size_t globals_size_ = 0;
   uint32_t epoch_ = 1;
 
   std::vector<Undo> undo_;  // the first undo_count_ are in use

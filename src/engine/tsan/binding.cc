@@ -106,6 +106,8 @@ const RuntimeTable& bind_runtime(Machine& machine) {
       .die = die,
       .setjmp_note = [](const void* buffer, uintptr_t frame) { g_machine->setjmp_note(buffer, frame); },
       .longjmp_ok = [](const void* buffer) { return g_machine->longjmp_ok(buffer); },
+      .model_alloc = [](size_t size, uintptr_t pc) { return g_machine->model_alloc(size, pc); },
+      .model_free = [](void* object, uintptr_t pc) { return g_machine->model_free(object, pc); },
       .throw_note = [](uintptr_t pc) { g_machine->throw_note(pc); },
   };
   return table;

@@ -17,7 +17,7 @@ struct plait_semaphore;
 
 namespace plait {
 
-constexpr uint32_t kRuntimeAbi = 4;
+constexpr uint32_t kRuntimeAbi = 5;
 
 // Ways in which target code ends an execution by itself.
 enum class Death : uint32_t {
@@ -94,6 +94,9 @@ struct RuntimeTable {
   // this operation of this context; the caller then dies with Death::kLongjmp).
   void (*setjmp_note)(const void* buffer, uintptr_t frame);
   bool (*longjmp_ok)(const void* buffer);
+  // The Python model beneath this code.
+  void* (*model_alloc)(size_t size, uintptr_t pc);
+  int (*model_free)(void* object, uintptr_t pc);
   // pc of the last throw, so that an escaping exception has a location.
   void (*throw_note)(uintptr_t pc);
 };

@@ -14,7 +14,7 @@ from plait.check.matrix import MatrixOptions, matrix
 from plait.check.repeat import replay, show
 from plait.check.saving import file_name
 from plait.check.searching import fuzz
-from plait.check.values import Failure, FuzzOptions, Replayed, Result
+from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice
 from plait.discovery import discover
 from plait.errors import InvalidTarget
 from plait.target import Target
@@ -26,6 +26,7 @@ __all__ = [
     "MatrixOptions",
     "Replayed",
     "Result",
+    "TierChoice",
     "costs",
     "file_name",
     "fuzz",

@@ -11,7 +11,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from typing import Any
 from plait import __version__
 from plait.check.repeat import build
 from plait.check.saving import probe
-from plait.check.searching import fuzz
-from plait.check.values import JOBS_MAX, FuzzOptions, Result
+from plait.check.searching import fuzz, tiers_of
+from plait.check.values import JOBS_MAX, FuzzOptions, Result, TierChoice
 from plait.codec import Tier
 from plait.discovery import discover, select
 from plait.environment import find_environment
@@ -40,7 +40,8 @@ class MatrixOptions:
     targets, environments: as for a search; none: all. pass_seconds: of search where a pass, or
     nothing, is expected. fail_seconds: at most, where a failure is. seed: of every search. jobs:
     processes; None: as many as CPUs. out: folder for failure files and for the state of an
-    unfinished matrix. fresh: begin anew although there is one. Raises InvalidOption.
+    unfinished matrix. fresh: begin anew although there is one. tier: as for a search. Raises
+    InvalidOption.
     """
 
     targets: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class MatrixOptions:
     compiler: str | None = None
     out: Path = Path("failures")
     fresh: bool = False
+    tier: TierChoice | None = None
 
     def __post_init__(self) -> None:
         for seconds, option in ((self.pass_seconds, "--time"), (self.fail_seconds, "--fail-time")):
@@ -71,6 +73,7 @@ class _Task:
 
     target: str
     word: str
+    tier: Tier
     environment: str
     expect: Expect | None
     build: str
@@ -78,7 +81,9 @@ class _Task:
     def key(self, options: MatrixOptions) -> str:
         """Equal for what would be the same search."""
         numbers = (options.pass_seconds, options.fail_seconds, options.seed)
-        return json.dumps([__version__, self.target, self.environment, self.build, *numbers])
+        return json.dumps(
+            [__version__, self.target, self.tier, self.environment, self.build, *numbers]
+        )
 
 
 def matrix(
@@ -137,15 +142,18 @@ def _plan(
     pool: ProcessPoolExecutor, options: MatrixOptions, chosen: Sequence[tuple[Target, str]]
 ) -> list[_Task]:
     """Builds all targets, side by side; a task for each cell."""
-    builds: list[Future[str]] = [
-        pool.submit(_built, target, options.compiler) for target, _ in chosen
+    rows = [
+        (target, word, tier, pool.submit(_built, target, options.compiler, tier))
+        for target, word in chosen
+        for tier in tiers_of(target, options.tier)
     ]
     tasks: list[_Task] = []
-    for (target, word), built in zip(chosen, builds, strict=True):
+    for target, word, tier, built in rows:
         for environment in target.environments():
             if not options.environments or environment in options.environments:
                 expect = (target.expect or {}).get(environment)
-                tasks.append(_Task(target.name, word, environment, expect, built.result()))
+                task = _Task(target.name, word, tier, environment, expect, built.result())
+                tasks.append(task)
     return tasks
 
 
@@ -162,8 +170,8 @@ def _end(pool: ProcessPoolExecutor) -> None:
             process.terminate()
 
 
-def _built(target: Target, compiler: str | None) -> str:
-    return build(target, compiler).info.hash
+def _built(target: Target, compiler: str | None, tier: Tier) -> str:
+    return build(target, compiler, tier=tier).info.hash
 
 
 def _search(task: _Task, options: MatrixOptions) -> Cell:
@@ -175,6 +183,7 @@ def _search(task: _Task, options: MatrixOptions) -> Cell:
         seed=options.seed,
         compiler=options.compiler,
         out=options.out,
+        tier=TierChoice(task.tier.value),
     )
     (result,) = fuzz(fuzz_options)
     return _cell(task, result)
@@ -186,7 +195,7 @@ def _cell(task: _Task, result: Result) -> Cell:
     return Cell(
         target=task.target,
         environment=task.environment,
-        tier=Tier.NATIVE.value,
+        tier=task.tier.value,
         expect=None if task.expect is None else task.expect.value,
         verdict=result.verdict,
         executions=result.progress.executions,

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds a target and runs one failure again: to explain it, and to see that it repeats."""
 
+import hashlib
 import os
 import shlex
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from plait import codec, native
 from plait.check.values import Replayed
-from plait.codec import BuildInfo, FailureFile
+from plait.codec import BuildInfo, FailureFile, Tier
 from plait.discovery import load
-from plait.errors import InvalidFailureFile, InvalidOption, printable
-from plait.machine import Machine, RunResult
+from plait.errors import InvalidFailureFile, InvalidOption, InvalidTarget, printable
+from plait.machine import Library, Machine, RunResult
+from plait.models import load_model
 from plait.report import Explained, Headline, Names
 from plait.scenario import Scenario
 from plait.schedule import Schedule
-from plait.symbols import Symbols
-from plait.target import Target
+from plait.target import ModelFile, Target
 from plait.trace import Trace
 from plait.verdict import Failed, NotDeterministic, Verdict
 
@@ -31,18 +31,41 @@ class Built:
     """
 
     target: Target
+    tier: Tier
     info: BuildInfo
-    library: Path
+    library: Library
     machine: Machine
     option: str = ""
 
 
-def build(target: Target, compiler: str | None, word: str = "") -> Built:
-    """Compiles and loads a target. word: by which the user named it, when that is not its name."""
-    made = native.build(target, native.find_compiler(compiler))
-    info = BuildInfo(made.hash, str(made.compiler))
+def build(target: Target, compiler: str | None, word: str = "", tier: Tier | None = None) -> Built:
+    """Compiles and loads a target.
+
+    word: by which the user named it, when that is not its name. tier: None: its first. Raises
+    InvalidTarget when it does not have that tier.
+    """
+    tier = tier or target.tiers()[0]
+    if tier not in target.tiers():
+        there = ", ".join(target.tiers())
+        what, remedy = f"{target.name} has no {tier} tier", f"it has: {there}"
+        raise InvalidTarget(what, printable(str(target.folder)), remedy)
     option = f" --target {shlex.quote(word)}" if word else ""
-    return Built(target, info, made.path, Machine(made.path, target.name), option)
+    if tier is Tier.NATIVE:
+        made = native.build(target, native.find_compiler(compiler))
+        info = BuildInfo(made.hash, str(made.compiler))
+        return Built(target, tier, info, made.path, Machine(made.path, target.name), option)
+    source = ModelFile(target.folder, target.model or "", tuple(target.defines.items()))
+    loaded = load_model(source)
+    if loaded.model.native is not None:
+        made = native.build(
+            replace(target, native=loaded.model.native), native.find_compiler(compiler)
+        )
+        source = replace(source, native=made.path)
+        loaded = replace(
+            loaded, hash=hashlib.sha256((loaded.hash + made.hash).encode()).hexdigest()
+        )
+    info = BuildInfo(loaded.hash, loaded.compiler)
+    return Built(target, tier, info, source, Machine(source, target.name), option)
 
 
 def repeatable(verdict: Verdict) -> Verdict:
@@ -65,8 +88,13 @@ def compared(verdict: Verdict, trace_hash: int, run: RunResult) -> Verdict:
 def names_of(built: Built, scenario: Scenario, trace: Trace | None) -> Names:
     """Names for what the trace of this scenario holds."""
     contexts = trace.contexts if trace else ()
-    symbols = Symbols(built.library)
-    return Names(scenario.page_size, built.machine.info, symbols, contexts, built.target.folder)
+    return Names(
+        scenario.page_size,
+        built.machine.info,
+        built.machine.symbols(),
+        contexts,
+        built.target.folder,
+    )
 
 
 def replay(
@@ -87,7 +115,7 @@ def replay(
     if times < 1:
         raise InvalidOption(f"{times} runs repeat nothing", "--times", "give at least 1")
     content = codec.load(file)
-    built = build(load(target or content.target), compiler, target or "")
+    built = build(load(target or content.target), compiler, target or "", content.tier)
     same_build = built.info.hash == content.build.hash
     if not same_build and not force:
         raise _otherbuild(file, content, built)
@@ -116,7 +144,7 @@ def show(
     raises.
     """
     content = codec.load(file)
-    built = build(load(target or content.target), compiler)
+    built = build(load(target or content.target), compiler, tier=content.tier)
     if built.info.hash != content.build.hash:
         remark = f"without the interleaving: {_otherbuild(file, content, built).what}"
         return _from_file(content, built, content.verdict, content.schedule, None), remark

@@ -16,7 +16,7 @@ from pathlib import Path
 from plait import __version__, codec
 from plait.codec import BuildInfo, FailureFile, Tier
 from plait.errors import OutputUnwritable, printable
-from plait.machine import Machine
+from plait.machine import Library, Machine
 from plait.search import Finding, Progress, Search, SearchOptions
 from plait.verdict import Failed
 
@@ -39,7 +39,8 @@ class Start:
     """Starts search number `index`; is sent to the processes, so it holds only what can be."""
 
     target: str
-    library: Path
+    tier: Tier
+    library: Library
     build: BuildInfo
     search: SearchOptions
     jobs: int
@@ -72,7 +73,7 @@ class Searcher:
         content = FailureFile(
             plait_version=__version__,
             target=self._start.target,
-            tier=Tier.NATIVE,
+            tier=self._start.tier,
             environment=self._options.environment.name,
             build=self._start.build,
             preset=self._options.preset,
@@ -101,7 +102,8 @@ def file_name(failure: FailureFile) -> str:
     text = json.dumps(run, sort_keys=True, separators=(",", ":"))
     digits = hashlib.sha256(text.encode()).hexdigest()[:_NAME_DIGITS]
     target = failure.target.replace(":", "-")  # a variant's
-    return f"{target}-{failure.environment}-{kind}-{digits}.json"
+    tier = "-model" if failure.tier is Tier.MODEL else ""
+    return f"{target}-{failure.environment}{tier}-{kind}-{digits}.json"
 
 
 def _make_folder(out: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from plait import campaign
 from plait.check.repeat import Built, build, compared, names_of
 from plait.check.saving import Record, Start, probe
-from plait.check.values import Failure, FuzzOptions, Result
+from plait.check.values import Failure, FuzzOptions, Result, TierChoice
 from plait.codec import Tier
 from plait.discovery import discover, select
 from plait.environment import Environment, find_environment
@@ -44,16 +44,27 @@ def fuzz(
     probe(options.out)
     pairs: list[tuple[Built, SearchOptions]] = []
     for target, word in targets:
-        built = build(target, options.compiler, "" if word == target.name else word)
-        for environment in asked or _environments_of(target):
-            try:
-                fitted = environment.check(built.machine.info, target.name)
-            except UnsupportedEnvironment:
-                if asked or target.expect:
-                    raise
-                continue
-            pairs.append((built, _search_options(options, fitted)))
+        for tier in tiers_of(target, options.tier):
+            built = build(target, options.compiler, "" if word == target.name else word, tier)
+            for environment in asked or _environments_of(target):
+                try:
+                    fitted = environment.check(built.machine.info, target.name)
+                except UnsupportedEnvironment:
+                    if asked or target.expect:
+                        raise
+                    continue
+                pairs.append((built, _search_options(options, fitted)))
     return (_fuzz_one(built, search, options, on_progress) for built, search in pairs)
+
+
+def tiers_of(target: Target, asked: TierChoice | None) -> tuple[Tier, ...]:
+    """The tiers that a user means. asked: None: the target's first; both: all that it has.
+
+    Raises InvalidTarget when the target does not have the one that is asked for.
+    """
+    if asked is None:
+        return target.tiers()[:1]
+    return target.tiers() if asked is TierChoice.BOTH else (Tier(asked.value),)
 
 
 def _environments_of(target: Target) -> list[Environment]:
@@ -76,7 +87,15 @@ def _search_options(options: FuzzOptions, environment: Environment) -> SearchOpt
 def _fuzz_one(
     built: Built, search: SearchOptions, options: FuzzOptions, on_progress: OnProgress
 ) -> Result:
-    start = Start(built.target.name, built.library, built.info, search, options.jobs, options.out)
+    start = Start(
+        built.target.name,
+        built.tier,
+        built.library,
+        built.info,
+        search,
+        options.jobs,
+        options.out,
+    )
     budget = campaign.Budget(options.jobs, options.seconds, search.stop_on_failure)
     name, environment = built.target.name, search.environment.name
     machine = built.machine if options.jobs == 1 else None
@@ -93,7 +112,7 @@ def _fuzz_one(
     return Result(
         target=name,
         environment=environment,
-        tier=Tier.NATIVE,
+        tier=built.tier,
         progress=done.progress,
         failures=tuple(
             _explain(built, record, done.progress.groups.get(group, 1))

@@ -3,6 +3,7 @@
 
 import secrets
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ SECONDS_DEFAULT = 10.0  # of search, for each target and environment
 JOBS_MAX = 1024
 
 
+class TierChoice(StrEnum):
+    """Which tiers of a target to run."""
+
+    NATIVE = "native"
+    MODEL = "model"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True)
 class FuzzOptions:
     """What to search and how long.
@@ -25,7 +34,8 @@ class FuzzOptions:
     target is meant for. seconds: of search for each target and environment, 10 when neither it nor
     executions is given. seed: None: a fresh one. jobs: processes. compiler: None: the first that is
     found. out: folder for failure files. keep_going: search on after a failure, until time is up.
-    order_checks: accesses that nothing orders are failures. Raises InvalidOption.
+    order_checks: accesses that nothing orders are failures. tier: None: each target's first. Raises
+    InvalidOption.
     """
 
     targets: tuple[str, ...] = ()
@@ -40,6 +50,7 @@ class FuzzOptions:
     out: Path = Path("failures")
     keep_going: bool = False
     order_checks: bool = True
+    tier: TierChoice | None = None
 
     def __post_init__(self) -> None:
         if self.seconds is not None and self.executions is not None:

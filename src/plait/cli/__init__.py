@@ -18,6 +18,7 @@ from plait.cli.common import (
     FailurePath,
     JsonFlag,
     TargetOption,
+    TierOption,
     app,
     complete_environment,
     complete_strategy,
@@ -107,6 +108,7 @@ def fuzz(
     order_checks: Annotated[
         bool, typer.Option(help="Accesses that nothing orders (races) are failures.")
     ] = True,
+    tier: TierOption = None,
 ) -> None:
     """Search for failures. Each is saved, explained and can be replayed."""
     with told():
@@ -123,6 +125,7 @@ def fuzz(
             out=out,
             keep_going=keep_going,
             order_checks=order_checks,
+            tier=tier,
         )
         status = _search(options, as_json)
     raise typer.Exit(status)

@@ -78,6 +78,12 @@ TargetOption = Annotated[
         autocompletion=complete_target,
     ),
 ]
+TierOption = Annotated[
+    check.TierChoice | None,
+    typer.Option(
+        "--tier", help="The C++ source, the Python model, or both. Default: what comes first."
+    ),
+]
 CompilerOption = Annotated[
     str | None,
     typer.Option(metavar="CXX", help="C++ compiler. Default: $PLAIT_CXX, $CXX, g++."),

@@ -13,6 +13,7 @@ from plait.cli.common import (
     CompilerOption,
     Exit,
     JsonFlag,
+    TierOption,
     app,
     complete_environment,
     complete_target,
@@ -68,6 +69,7 @@ def matrix(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew after an interruption.")
     ] = False,
+    tier: TierOption = None,
 ) -> None:
     """Try every target in every environment; 0 when all is as the targets declare, else 1.
 
@@ -84,6 +86,7 @@ def matrix(
             compiler=compiler,
             out=out,
             fresh=fresh,
+            tier=tier,
         )
         cells = _run(options)
         if as_json:
@@ -118,7 +121,7 @@ def _run(options: check.MatrixOptions) -> list[Cell]:
             bar.update(line, description="searching", total=cells, completed=done)
 
         def note(cell: Cell) -> None:
-            description = f"{cell.target} · {cell.environment}: {cell.word}"
+            description = f"{cell.target} · {cell.environment} · {cell.tier}: {cell.word}"
             bar.update(line, description=description, advance=1)
 
         return check.matrix(options, plan, note)

@@ -104,6 +104,13 @@ struct plait_target {
 #define PLAIT_REFUSES_FOREIGN 2u  /* a pointer into a page that alloc never handed out */
 #define PLAIT_REFUSES_INTERIOR 4u /* a pointer into the middle of an object */
 
+/* ---- above a model ------------------------------------------------------------------------------------------------- */
+
+/* Native code that a Python model names as its `native` is entered in the model's place, and reaches the model by
+ * these: a driver or a cache in C++ above an allocator that is only sketched. Without a model: an assertion failure. */
+void *plait_model_alloc(size_t size);
+int plait_model_free(void *object);
+
 /* ---- inside `check` ------------------------------------------------------------------------------------------------ */
 
 /* The object lies in a free structure: it can be handed out again. `cpu`: whose, or PLAIT_NO_CPU for a shared one. */

@@ -35,6 +35,9 @@ uint64_t plait_local_add64(uint64_t* word, int64_t amount) {
   return *word += static_cast<uint64_t>(amount);
 }
 
+void* plait_model_alloc(size_t size) { return engine().model_alloc(size, PLAIT_CALLER_PC); }
+int plait_model_free(void* object) { return engine().model_free(object, PLAIT_CALLER_PC); }
+
 void plait_spin_lock(plait_spinlock_t* lock) { engine().spin_lock(lock, PLAIT_CALLER_PC); }
 bool plait_spin_trylock(plait_spinlock_t* lock) { return engine().spin_trylock(lock, PLAIT_CALLER_PC); }
 void plait_spin_unlock(plait_spinlock_t* lock) { engine().spin_unlock(lock, PLAIT_CALLER_PC); }
