@@ -227,7 +227,7 @@ def _load_folder(folder: Path) -> Target:
             raise InvalidTarget(
                 f"source {shown(source)} does not exist",
                 _place(file, _line_of(file, rf"""["']{re.escape(source)}["']""")),
-                f"create {printable(str(folder / source))}, or take it out",
+                f"create {printable(str(folder / source))}, or take it out of target.py",
             )
     return replace(target, folder=folder)
 

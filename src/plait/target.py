@@ -110,10 +110,10 @@ class Target:
     name: str
     summary: str
     native: Native | None = None
-    model: str | None = None
     expect: Mapping[str, Expect] | None = field(default=None, hash=False)
     variants: Mapping[str, Variant] = field(default_factory=dict, hash=False)
     folder: Path = Path()
+    model: str | None = None
     defines: Mapping[str, str | int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:

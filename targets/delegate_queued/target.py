@@ -9,11 +9,13 @@ target = Target(
     name="delegate_queued",
     summary="preemption off; other CPUs' objects go through a std::queue that the next free drains",
     native=Native(sources=["pool.cc"]),
+    model="model.py:DelegateQueued",
     expect=_EXPECT,
     variants={
         "self_hosted": Variant(
             summary="the queue's own memory comes from the pool",
             defines={"SELF_HOSTED": 1},
+            model="model.py:SelfHosted",
             expect=_EXPECT,
         ),
     },

@@ -7,5 +7,6 @@ target = Target(
     name="garbage_sink",
     summary="preemption off for the local lists; a lock-free stack for other CPUs' objects",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "up-irq": FAIL, "smp": PASS, "smp-irq": FAIL},
 )

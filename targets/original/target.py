@@ -7,5 +7,6 @@ target = Target(
     name="original",
     summary="per-CPU page lists under preemption off; rings and a worker for other CPUs' objects",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "up-irq": FAIL, "smp": PASS, "smp-irq": FAIL},
 )

@@ -17,8 +17,7 @@ from typing import Any, ClassVar
 import pytest
 
 import plait
-from plait import native
-from plait.check import repeat
+from plait import machine, native
 from plait.search import Progress
 
 MEMORY = 1 << 56
@@ -253,7 +252,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> FakeEngine:
     build = native.Build(folder / "toy.so", "ab" * 32, compiler, ())
     monkeypatch.setattr(native, "find_compiler", lambda name=None: compiler)
     monkeypatch.setattr(native, "build", lambda target, compiler=None: build)
-    monkeypatch.setattr(repeat, "Symbols", FakeSymbols)
+    monkeypatch.setattr(machine, "Symbols", FakeSymbols)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "100")
     return engine

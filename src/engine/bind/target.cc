@@ -88,6 +88,18 @@ ModelTarget::ModelTarget(nb::dict object, NativeModule* native) : native_(native
   }
   states_.push_back({});
 
+  declare(object);
+  declaration_ = model_;
+  if (native) {
+    declaration_.alloc = native->declaration().alloc;
+    declaration_.free = native->declaration().free;
+  }
+  image_.declaration = &declaration_;
+  image_.model = &model_;
+  make_runtime(object);
+}
+
+void ModelTarget::declare(const nb::dict& object) {
   model_.abi = PLAIT_TARGET_ABI;
   model_.init = model::Runtime::init;
   model_.alloc = model::Runtime::alloc;
@@ -106,14 +118,9 @@ ModelTarget::ModelTarget(nb::dict object, NativeModule* native) : native_(native
   model_.knobs = knobs_.data();
   model_.page_fields = fields_.data();
   model_.state_names = states_.data();
-  declaration_ = model_;
-  if (native) {
-    declaration_.alloc = native->declaration().alloc;
-    declaration_.free = native->declaration().free;
-  }
-  image_.declaration = &declaration_;
-  image_.model = &model_;
+}
 
+void ModelTarget::make_runtime(const nb::dict& object) {
   std::vector<model::Runtime::Initial> initial;
   for (nb::handle item : get<nb::list>(object, "initial")) {
     const auto pair = nb::cast<nb::tuple>(item);

@@ -70,6 +70,8 @@ class ModelTarget final : public Target {
   AddressRange thread_locals() const override { return native_ ? native_->thread_locals() : AddressRange{}; }
 
  private:
+  void declare(const nanobind::dict& object);
+  void make_runtime(const nanobind::dict& object);
   const char* keep(const nanobind::handle& text);
   uintptr_t load_base() const { return machine().memory().globals() - image_.load_size; }  // of state names
 

@@ -12,7 +12,6 @@ from plait.codec import BuildInfo, FailureFile, Tier
 from plait.discovery import load
 from plait.errors import InvalidFailureFile, InvalidOption, InvalidTarget, printable
 from plait.machine import Library, Machine, RunResult
-from plait.models import load_model
 from plait.report import Explained, Headline, Names
 from plait.scenario import Scenario
 from plait.schedule import Schedule
@@ -54,6 +53,8 @@ def build(target: Target, compiler: str | None, word: str = "", tier: Tier | Non
         made = native.build(target, native.find_compiler(compiler))
         info = BuildInfo(made.hash, str(made.compiler))
         return Built(target, tier, info, made.path, Machine(made.path, target.name), option)
+    from plait.models import load_model  # only now: it brings the engine with it
+
     source = ModelFile(target.folder, target.model or "", tuple(target.defines.items()))
     loaded = load_model(source)
     if loaded.model.native is not None:

@@ -17,12 +17,12 @@ from plait.cli.common import (
     Exit,
     FailurePath,
     JsonFlag,
+    TargetNames,
     TargetOption,
     TierOption,
     app,
     complete_environment,
     complete_strategy,
-    complete_target,
     parse_time,
     told,
 )
@@ -59,15 +59,7 @@ def plait(
 
 @app.command()
 def fuzz(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TARGET",
-            help="Names or folders; all targets when none is given.",
-            autocompletion=complete_target,
-            show_default=False,
-        ),
-    ] = None,
+    targets: TargetNames = None,
     env: Annotated[
         list[str] | None,
         typer.Option(

@@ -69,6 +69,15 @@ def complete_strategy(incomplete: str) -> list[str]:
 # ---- options that several commands have
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+TargetNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TARGET",
+        help="Names or folders; all targets when none is given.",
+        autocompletion=complete_target,
+        show_default=False,
+    ),
+]
 FailurePath = Annotated[Path, typer.Argument(metavar="FILE", help="A failure file.")]
 TargetOption = Annotated[
     str | None,

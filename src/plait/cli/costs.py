@@ -11,9 +11,9 @@ from plait.cli.common import (
     CompilerOption,
     Exit,
     JsonFlag,
+    TargetNames,
     app,
     complete_environment,
-    complete_target,
     told,
 )
 from plait.cli.output import print_json, print_report, progress, write_text
@@ -22,15 +22,7 @@ from plait.report import cost_lines, cost_svg
 
 @app.command()
 def costs(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TARGET",
-            help="Names or folders; all targets when none is given.",
-            autocompletion=complete_target,
-            show_default=False,
-        ),
-    ] = None,
+    targets: TargetNames = None,
     env: Annotated[
         list[str] | None,
         typer.Option(

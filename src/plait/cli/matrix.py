@@ -13,10 +13,10 @@ from plait.cli.common import (
     CompilerOption,
     Exit,
     JsonFlag,
+    TargetNames,
     TierOption,
     app,
     complete_environment,
-    complete_target,
     parse_time,
     told,
 )
@@ -28,15 +28,7 @@ _UPDATES_PER_SECOND = 4
 
 @app.command()
 def matrix(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TARGET",
-            help="Names or folders; all targets when none is given.",
-            autocompletion=complete_target,
-            show_default=False,
-        ),
-    ] = None,
+    targets: TargetNames = None,
     env: Annotated[
         list[str] | None,
         typer.Option(

@@ -4,11 +4,17 @@
 from typing import Any, ClassVar
 
 from plait._engine import Place, is_live, report
+from plait.model.kernel import Cpu
 from plait.model.memory import CPUS_MAX, Record
 
 
 class Heap:
-    """What `check` reports to, when all is quiet: each object and page that the model holds."""
+    """What `check` reports to, when all is quiet: each object and page that the model holds.
+
+    cpu: the machine, for its count of CPUs and its page size.
+    """
+
+    cpu = Cpu()
 
     def free(self, object: Place | int, cpu: int | None = None, home: int | None = None) -> None:
         """It lies in a free structure, of that CPU (None: a shared one).

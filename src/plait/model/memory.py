@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         def __init__(self, element: Element, count: int) -> None: ...
         def __len__(self) -> int: ...
         def __getitem__(self, index: SupportsIndex) -> Element: ...
+        def __iter__(self) -> Iterator[Element]: ...
         def __get__(self, instance: object, owner: object) -> Self: ...
 
     class PerCpu(Array[Element]):
@@ -167,11 +168,13 @@ class Knob(_engine.Cell):
 
 
 def fields_of(cls: type) -> Iterator[tuple[str, Place]]:
-    """The declared fields, those of base classes first."""
+    """The declared fields, those of base classes first; of two with one name the last counts."""
+    found: dict[str, Place] = {}
     for each in reversed(cls.__mro__):
         for name, declared in vars(each).items():
             if isinstance(declared, Place) and not declared._bound:
-                yield name, declared
+                found[name] = declared
+    yield from found.items()
 
 
 def size_of(declared: Place) -> int:

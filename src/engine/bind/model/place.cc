@@ -176,7 +176,10 @@ int cell_set_knob(PyObject* self, PyObject* value, void*) {
 PyGetSetDef cell_attributes[] = {{"_knob", cell_knob, cell_set_knob, nullptr, nullptr},
                                  {"_to", cell_to, cell_set_to, nullptr, nullptr}, {}};
 
+PyObject* cell_of(PyObject* type, PyObject*) { return Py_NewRef(type); }  // Cell[T], for who reads types
+
 PyMethodDef cell_methods[] = {
+    {"__class_getitem__", cell_of, METH_CLASS | METH_O, nullptr},
     {"load", cell_read<Op::kLoad>, METH_NOARGS, nullptr},
     {"store", cell_write<Op::kStore>, METH_O, nullptr},
     {"read_once", cell_read<Op::kReadOnce>, METH_NOARGS, nullptr},
@@ -215,13 +218,16 @@ void array_drop(PyObject* self) {
 
 Py_ssize_t array_length(PyObject* self) { return as<Array>(self)->count; }
 
-PyObject* array_item(PyObject* self, PyObject* key) {
-  const Py_ssize_t at = PyNumber_AsSsize_t(key, PyExc_IndexError);
-  if (at == -1 && PyErr_Occurred()) return nullptr;
+PyObject* array_at(PyObject* self, Py_ssize_t at) {
   if (at < 0 || at >= as<Array>(self)->count) {
     return PyErr_Format(PyExc_IndexError, "index %zd of an array of %zd", at, as<Array>(self)->count);
   }
   return bind(as<Array>(self)->element, as<Place>(self)->address + static_cast<size_t>(at) * as<Array>(self)->stride);
+}
+
+PyObject* array_item(PyObject* self, PyObject* key) {
+  const Py_ssize_t at = PyNumber_AsSsize_t(key, PyExc_IndexError);
+  return at == -1 && PyErr_Occurred() ? nullptr : array_at(self, at);
 }
 
 PyObject* array_element(PyObject* self, void*) { return Py_NewRef(as<Array>(self)->element); }
@@ -263,6 +269,7 @@ bool add_places(PyObject* module) {
                         {Py_tp_getset, cell_attributes}, {0, nullptr}};
   PyType_Slot array[] = {{Py_tp_new, slot(array_new)},       {Py_tp_dealloc, slot(array_drop)},
                          {Py_sq_length, slot(array_length)}, {Py_mp_subscript, slot(array_item)},
+                         {Py_sq_item, slot(array_at)},
                          {Py_tp_getset, array_attributes},   {Py_tp_methods, array_methods},
                          {0, nullptr}};
   constexpr unsigned kFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;

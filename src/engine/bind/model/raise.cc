@@ -53,7 +53,8 @@ FailureKind kind_of(PyObject* exception) {
 }
 
 Text describe(PyObject* exception) {
-  Text text = Py_TYPE(exception)->tp_name;
+  const bool assertion = PyErr_GivenExceptionMatches(exception, PyExc_AssertionError) != 0;
+  Text text = assertion ? "an assertion does not hold" : Py_TYPE(exception)->tp_name;
   PyObject* said = PyObject_Str(exception);
   Py_ssize_t size = 0;
   const char* utf8 = said ? PyUnicode_AsUTF8AndSize(said, &size) : nullptr;
