@@ -8,7 +8,7 @@ from plait._engine import CpuBase, Place, add_worker, step
 from plait.model.memory import WORD, Step
 
 # Numbers of the engine's steps (enum Op); those of cells come before.
-_FENCE = 10
+_STORE, _FENCE = 1, 10
 _IRQ_SAVE, _IRQ_RESTORE, _IRQ_OFF, _IRQ_ON = range(11, 15)
 _PREEMPT_DISABLE, _PREEMPT_ENABLE, _CPU_ID = range(15, 18)
 _SPIN_LOCK, _SPIN_TRYLOCK, _SPIN_UNLOCK = range(18, 21)
@@ -39,6 +39,10 @@ class SpinLock(Place):
     def unlock(self) -> Step[None]:
         """Gives it back."""
         return step(_SPIN_UNLOCK, self)
+
+    def reset(self) -> Step[None]:
+        """Makes fresh memory a lock that nobody holds: a plain write."""
+        return step(_STORE, self, 0)
 
     def irqsave(self, cpu: "Cpu") -> "_Both":
         """`async with`: interrupts off, then the lock; back in reverse order."""

@@ -7,6 +7,7 @@ target = Target(
     name="aba_stack",
     summary="pops with compare-and-swap on the head alone",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": FAIL, "up-irq": FAIL, "smp": FAIL, "smp-irq": FAIL},
     variants={
         "twin": Variant(

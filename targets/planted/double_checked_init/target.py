@@ -7,6 +7,7 @@ target = Target(
     name="double_checked_init",
     summary="makes the pool when it is first used, perhaps twice",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": FAIL, "smp": FAIL},
     variants={
         "twin": Variant(

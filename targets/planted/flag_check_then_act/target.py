@@ -7,6 +7,7 @@ target = Target(
     name="flag_check_then_act",
     summary="a busy flag as a lock: tested, then set",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "up-irq": PASS, "smp": FAIL, "smp-irq": FAIL},
     variants={
         "twin": Variant(

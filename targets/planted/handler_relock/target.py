@@ -7,6 +7,7 @@ target = Target(
     name="handler_relock",
     summary="takes its spin lock with interrupts on, and in handlers",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "up-irq": FAIL, "smp": PASS, "smp-irq": FAIL},
     variants={
         "twin": Variant(

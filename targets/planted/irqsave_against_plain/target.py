@@ -7,6 +7,7 @@ target = Target(
     name="irqsave_against_plain",
     summary="alloc takes the lock with interrupts off, free with preemption off",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "up-irq": FAIL, "smp": PASS, "smp-irq": FAIL},
     variants={
         "twin": Variant(

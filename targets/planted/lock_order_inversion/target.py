@@ -7,6 +7,7 @@ target = Target(
     name="lock_order_inversion",
     summary="alloc takes pool, then statistics; free the other way round",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "up-irq": PASS, "smp": FAIL, "smp-irq": FAIL},
     variants={
         "twin": Variant(

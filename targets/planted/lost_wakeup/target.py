@@ -7,6 +7,7 @@ target = Target(
     name="lost_wakeup",
     summary="tests, then sleeps; what woke it in between is forgotten",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": FAIL, "smp": FAIL},
     variants={
         "twin": Variant(

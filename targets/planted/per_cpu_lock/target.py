@@ -7,6 +7,7 @@ target = Target(
     name="per_cpu_lock",
     summary="a shared free list behind a lock for each CPU",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "up-irq": PASS, "smp": FAIL, "smp-irq": FAIL},
     variants={
         "twin": Variant(

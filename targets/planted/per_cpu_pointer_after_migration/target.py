@@ -7,6 +7,7 @@ target = Target(
     name="per_cpu_pointer_after_migration",
     summary="takes the pointer to its CPU's list before it switches preemption off",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "smp": FAIL},
     variants={
         "twin": Variant(

@@ -7,6 +7,7 @@ target = Target(
     name="publish_before_init",
     summary="puts a page in the list, then makes it one",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": FAIL, "up-irq": FAIL, "smp": FAIL, "smp-irq": FAIL},
     variants={
         "twin": Variant(

@@ -7,6 +7,7 @@ target = Target(
     name="refcount_two_accesses",
     summary="drops a page's reference in two accesses",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": FAIL, "up-irq": FAIL, "smp": FAIL, "smp-irq": FAIL},
     variants={
         "twin": Variant(

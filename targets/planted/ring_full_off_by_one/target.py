@@ -7,6 +7,7 @@ target = Target(
     name="ring_full_off_by_one",
     summary="asks for more than the capacity before it calls the ring full",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": FAIL, "up-irq": FAIL, "smp": FAIL, "smp-irq": FAIL},
     variants={
         "twin": Variant(

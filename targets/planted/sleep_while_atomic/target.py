@@ -7,6 +7,7 @@ target = Target(
     name="sleep_while_atomic",
     summary="a page is asked for ahead of the spin lock, and on a rare path under it",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": FAIL, "smp": FAIL},
     variants={
         "twin": Variant(

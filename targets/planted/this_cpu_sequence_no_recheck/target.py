@@ -7,6 +7,7 @@ target = Target(
     name="this_cpu_sequence_no_recheck",
     summary="commits to the list it began with, wherever it runs by now",
     native=Native(sources=["pool.cc"]),
+    model="model.py",
     expect={"up": PASS, "smp": FAIL},
     variants={
         "twin": Variant(
