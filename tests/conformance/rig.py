@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from plait import native
-from plait.codec import Limits, Preset
+from plait.check.repeat import build
+from plait.codec import Limits, Preset, Tier
 from plait.discovery import discover
 from plait.environment import find_environment
 from plait.machine import Machine, RunResult, default_limits
 from plait.scenario import Op, OpKind, Scenario, TaskSpec
 from plait.schedule import Schedule
 from plait.search import Finding, Progress, Search, SearchOptions
-from plait.symbols import Location, Symbols
+from plait.symbols import Location, ModelSymbols, Symbols
 from plait.target import Expect, Target
 from plait.trace import Event, EventKind
 from plait.verdict import Failed, Verdict
@@ -35,6 +35,7 @@ FOLDERS = {
     "sound": ROOT / "tests" / "targets" / "sound",
     "unsound": ROOT / "tests" / "targets" / "unsound",
     "die": ROOT / "tests" / "targets" / "die",
+    "models": ROOT / "targets",  # the shipped ones once more, in their other tier
 }
 STRATEGIES = ("random", "pct")
 SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.5"))  # of a search that is to find nothing
@@ -48,7 +49,7 @@ class Rig:
 
     target: Target
     machine: Machine
-    symbols: Symbols
+    symbols: Symbols | ModelSymbols
     expected: Mapping[str, Any]
 
     def run(self, scenario: Scenario, schedule: Schedule | None = None, **how: Any) -> RunResult:
@@ -62,6 +63,7 @@ class Rig:
     def own_line(self, pc: int | None) -> Location | None:
         """Where in the target's own sources this is; of what is inlined, the innermost there."""
         frames = self.symbols.frames(pc) if pc else ()
+        assert self.target.native is not None
         sources = {self.target.folder / source for source in self.target.native.sources}
         return next((frame for frame in frames if Path(frame.path) in sources), None)
 
@@ -76,9 +78,9 @@ def targets(kind: str) -> dict[str, Target]:
 def rig(kind: str, name: str) -> Rig:
     """The target, from the start of the process on."""
     target = targets(kind)[name]
-    library = native.build(target).path
+    machine = build(target, None, tier=Tier.MODEL if kind == "models" else Tier.NATIVE).machine
     expected = runpy.run_path(str(target.folder / "target.py"))
-    return Rig(target, Machine(library, name), Symbols(library), expected)
+    return Rig(target, machine, machine.symbols(), expected)
 
 
 def each(*kinds: str) -> pytest.MarkDecorator:

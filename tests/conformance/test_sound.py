@@ -20,7 +20,7 @@ NEEDS_MEMORY = {"delegate_queued:self_hosted"}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@each_expecting(PASS, "sound", "shipped")
+@each_expecting(PASS, "sound", "shipped", "models")
 def test_nothing_is_found(kind: str, name: str, environment: str, strategy: str) -> None:
     search = start(rig(kind, name), environment, strategy=strategy, seed=7)
     progress, found = search_for(search, SECONDS)

@@ -33,7 +33,7 @@ from plait.target import FAIL
 from plait.trace import EventKind
 from plait.verdict import Failed, GaveUp, Passed
 
-ALL = ("shipped", "sound", "unsound", "die")
+ALL = ("shipped", "models", "sound", "unsound", "die")
 EXECUTIONS = 800
 # Its every execution takes milliseconds until time is up.
 FEW = {"loop-without-accesses": 10, "loop-with-accesses": 100}
@@ -238,7 +238,7 @@ def check_sequential(rigged: Rig, ops: list[Op], pages: int) -> None:
     assert run.skipped_operations == skipped
 
 
-@each("shipped", "sound")
+@each("shipped", "models", "sound")
 @settings(
     max_examples=60,
     deadline=None,
@@ -253,10 +253,47 @@ def test_alone_it_is_a_heap(kind: str, name: str, data: st.DataObject) -> None:
     check_sequential(rigged, ops, data.draw(st.sampled_from([1, 2, 3, 5, 1000])))
 
 
+def results(rigged: Rig, ops: list[Op]) -> list[object]:
+    """What each operation returned, with places numbered in the order in which they are seen."""
+    run = rigged.run(alone(rigged, ops, 1000), detail=True)
+    assert isinstance(run.verdict, Passed)
+    answers = events(run, EventKind.RETURN_ALLOC, EventKind.RETURN_FREE, EventKind.SKIP)
+    seen: dict[int, int] = {}
+    return [
+        seen.setdefault(each.value, len(seen))
+        if each.kind is EventKind.RETURN_ALLOC and each.value
+        else (each.kind, each.value)
+        for each in answers
+    ]
+
+
+@each("models")
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_both_tiers_agree_alone(kind: str, name: str, data: st.DataObject) -> None:
+    """The same objects in the same order, up to where they lie."""
+    tiers = [rig("shipped", name), rig(kind, name)]
+    ops = data.draw(programs(1, 2 * page_size(tiers[0])))
+    assert results(tiers[0], ops) == results(tiers[1], ops)
+
+
+@each("models")
+def test_both_tiers_declare_the_same(kind: str, name: str) -> None:
+    """So that a scenario of one runs in the other."""
+    native, model = rig("shipped", name).machine.info, rig(kind, name).machine.info
+    for key in ("size_min", "size_max", "contexts", "cpus_max", "refuses", "deferred_bound"):
+        assert native[key] == model[key], key  # type: ignore[literal-required]
+    numbers = [
+        {(k["name"], k["min"], k["max"], k["standard"], k["real"]) for k in info["knobs"]}
+        for info in (native, model)
+    ]
+    assert numbers[0] == numbers[1]
+
+
 # ---- quiescence
 
 
-@each("shipped", "sound")
+@each("shipped", "models", "sound")
 def test_everything_comes_to_rest(kind: str, name: str) -> None:
     """Tasks on all CPUs, one after another: each ends, and the invariants at the end hold."""
     rigged = rig(kind, name)

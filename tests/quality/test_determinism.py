@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from plait import check
-from plait.check import FuzzOptions
+from plait.check import FuzzOptions, TierChoice
 
 TIMES = 10_000
 PROCESS_SECONDS_MAX = 250
@@ -27,11 +27,11 @@ PLAIT = [sys.executable, "-c", "from plait.cli import main; main()"]
 # Prints all that the engine says of an execution; where something lies, and a hash, beside it.
 EVENTS = """
 import json, sys
-from plait import _engine, codec, discovery, native
+from plait import _engine, codec, discovery
+from plait.check.repeat import build
 content = codec.load(sys.argv[1])
-path = native.build(discovery.load(content.target)).path
 outcome = _engine.run(
-    _engine.NativeTarget(str(path)),
+    build(discovery.load(content.target), None, tier=content.tier).machine.engine,
     content.scenario.to_json(),
     content.schedule.to_json(),
     detail=True,
@@ -70,11 +70,13 @@ def in_two_worlds(command: list[str], status: int) -> list[subprocess.CompletedP
     return done
 
 
-@pytest.fixture(scope="module", params=["up-irq", "smp-irq"])
+@pytest.fixture(scope="module", params=["native up-irq", "native smp-irq", "model smp-irq"])
 def failure_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tier, environment = request.param.split()
     options = FuzzOptions(
         targets=("original",),
-        environments=(request.param,),
+        tier=TierChoice(tier),
+        environments=(environment,),
         executions=100_000,
         seed=3,
         out=tmp_path_factory.mktemp("failures"),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from plait import native
+from plait.check.repeat import build
+from plait.codec import Tier
 from plait.discovery import discover, load
 from plait.environment import find_environment
 from plait.machine import Machine, default_limits
@@ -22,7 +23,8 @@ from plait.verdict import Failed
 PLANTED = Path(__file__).resolve().parents[2] / "targets" / "planted"
 SEEDS = range(1, 1 + int(os.environ.get("PLAIT_SEEDS", "2")))
 SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.1"))
-FOUND_WITHIN_EXECUTIONS = 500_000  # about 5 s
+FOUND_WITHIN_EXECUTIONS = {Tier.NATIVE: 500_000, Tier.MODEL: 150_000}  # about 5 s
+MODELS_MIN = 12
 STRATEGIES = ("random", "pct")
 # Was to be a bug; its README shows that under these semantics it is none.
 NO_BUG = {"preempt_dropped_early"}
@@ -32,30 +34,32 @@ def targets() -> dict[str, Target]:
     return discover([PLANTED])
 
 
-def cells(expected: str) -> list[tuple[str, str]]:
+def cells(expected: str) -> list[tuple[str, Tier, str]]:
     return [
-        (name, environment)
+        (name, tier, environment)
         for name, target in targets().items()
+        for tier in target.tiers()
         for environment, expect in (target.expect or {}).items()
         if expect == expected
     ]
 
 
 @functools.cache
-def machine(name: str) -> Machine:
-    target = load(f"{PLANTED}/{name}")
-    return Machine(native.build(target).path, name)
+def machine(name: str, tier: Tier) -> Machine:
+    return build(load(f"{PLANTED}/{name}"), None, tier=tier).machine
 
 
-def search(name: str, environment: str, strategy: str, seed: int, executions: int | None) -> Search:
+def search(
+    name: str, tier: Tier, environment: str, strategy: str, seed: int, executions: int | None
+) -> Search:
     options = SearchOptions(
-        environment=find_environment(environment).check(machine(name).info),
+        environment=find_environment(environment).check(machine(name, tier).info),
         seed=seed,
         limits=default_limits(),
         strategy=strategy,
         executions=executions,
     )
-    return Search(machine(name), options)
+    return Search(machine(name, tier), options)
 
 
 def test_each_has_a_bug_and_a_twin() -> None:
@@ -67,19 +71,21 @@ def test_each_has_a_bug_and_a_twin() -> None:
         assert (FAIL in expect.values()) == (name not in NO_BUG)
         assert list(twin) == list(expect) and set(twin.values()) == {PASS}
         assert (found[name].folder / "README.md").is_file()
+        assert found[name].tiers() == found[f"{name}:twin"].tiers()
+    assert sum(Tier.MODEL in found[name].tiers() for name in names) >= MODELS_MIN
 
 
-@pytest.mark.parametrize(("name", "environment"), cells(FAIL))
-def test_the_bug_is_found(name: str, environment: str) -> None:
+@pytest.mark.parametrize(("name", "tier", "environment"), cells(FAIL))
+def test_the_bug_is_found(name: str, tier: Tier, environment: str) -> None:
     for seed in SEEDS:
-        running = search(name, environment, "random", seed, FOUND_WITHIN_EXECUTIONS)
+        running = search(name, tier, environment, "random", seed, FOUND_WITHIN_EXECUTIONS[tier])
         done, findings = False, list[Finding]()
         while not done:
             done, _, new = running.step(1.0)
             findings += new
         assert findings, f"seed {seed}"
         assert all(isinstance(finding.verdict, Failed) for finding in findings)
-        again = machine(name).run(
+        again = machine(name, tier).run(
             findings[0].scenario, findings[0].schedule, limits=findings[0].limits
         )
         assert again.verdict == findings[0].verdict
@@ -87,9 +93,9 @@ def test_the_bug_is_found(name: str, environment: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize(("name", "environment"), cells(PASS))
-def test_what_is_sound_passes(name: str, environment: str, strategy: str) -> None:
-    running = search(name, environment, strategy, 7, None)
+@pytest.mark.parametrize(("name", "tier", "environment"), cells(PASS))
+def test_what_is_sound_passes(name: str, tier: Tier, environment: str, strategy: str) -> None:
+    running = search(name, tier, environment, strategy, 7, None)
     seconds = 0.0
     while seconds < SECONDS:
         _, progress, findings = running.step(SECONDS)

@@ -117,6 +117,7 @@ void Runtime::check() {
   Runtime& runtime = *active_;
   Call call{&runtime, runtime.methods_.check, runtime.methods_.heap, 0, false};
   runtime.machine_.on_main(run_check, &call);
+  if (call.state == Call::State::kRaised && call.kind == FailureKind::kLivelock) runtime.fail(call);
   for (const Report& each : runtime.reports_) {
     const auto* object = reinterpret_cast<const void*>(each.address);
     switch (each.what) {
@@ -337,6 +338,7 @@ void Runtime::run_check(void* argument) {
   runtime.checking_ = true;
   runtime.reports_.clear();
   runtime.fault_ = Machine::kNoAddress;
+  runtime.peeks_ = 0;
   PyObject* arguments[] = {call.first};
   PyObject* result = PyObject_Vectorcall(call.method, arguments, 1, nullptr);
   runtime.checking_ = false;
@@ -345,10 +347,18 @@ void Runtime::run_check(void* argument) {
   } else {
     runtime.raised(call);
     if (call.kind == FailureKind::kAssertion) call.kind = FailureKind::kInvariant;
+    if (runtime.peeks_ > kPeeksMax) {
+      call.kind = FailureKind::kLivelock;
+      call.message = "init or check did not come to an end";
+    }
   }
 }
 
 bool Runtime::peek(uintptr_t address, uint64_t& word) {
+  if (++peeks_ > kPeeksMax) {
+    PyErr_SetString(PyExc_RuntimeError, "check does not come to an end");
+    return false;
+  }
   const GranuleState state = machine_.memory().state(address);
   if ((address & 7) == 0 && (state == kOwned || state == kLive)) {
     word = load(address);

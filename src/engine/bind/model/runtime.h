@@ -95,6 +95,7 @@ class Runtime {
 
  private:
   static constexpr size_t kCallsMax = 8;
+  static constexpr uint32_t kPeeksMax = 100'000;  // of a check, before it counts as endless
   struct Call {  // of a method, on the stack of a fiber that may be abandoned: owns nothing
     enum class State : uint8_t { kWaiting, kReturned, kRaised, kHangs, kInterrupted };
     Runtime* runtime;
@@ -155,6 +156,7 @@ class Runtime {
   std::vector<Report> reports_;
   uintptr_t fault_ = Machine::kNoAddress;  // that check wanted to read
   uintptr_t fault_pc_ = 0;
+  uint32_t peeks_ = 0;
   PyObject* interrupt_ = nullptr;
   bool closing_ = false;
   bool checking_ = false;
