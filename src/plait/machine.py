@@ -104,7 +104,8 @@ class Machine:
         if isinstance(self.library, Path):
             return Symbols(self.library)
         assert self.model is not None
-        return ModelSymbols(self.model)
+        native = self.library.native
+        return ModelSymbols(self.model, Symbols(native) if native else None)
 
     def run(
         self,

@@ -100,22 +100,23 @@ class Lines(Protocol):
 
 
 class ModelSymbols:
-    """Names for places in a model."""
+    """Names for places in a model, and in the native code above it, if there is any."""
 
-    def __init__(self, model: Lines) -> None:
+    def __init__(self, model: Lines, native: Symbols | None = None) -> None:
         self._model = model
+        self._native = native
 
     def frames(self, pc_relative: int) -> tuple[Location, ...]:
         """Where the statement is; empty: not in the model."""
         found = self._model.line_of(pc_relative)
         if found is None:
-            return ()
+            return self._native.frames(pc_relative) if self._native else ()
         file, line = found
         return (Location(file.name, line, "", str(file)),)
 
     def state(self, offset: int) -> str | None:
-        """None: a model declares all of its globals by name."""
-        return None
+        """The global of native code there; a model declares all of its own by name."""
+        return self._native.state(offset) if self._native else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,11 @@ PyObject* take_exception() {
 bool of_none(PyObject* exception) {
   if (!PyErr_GivenExceptionMatches(exception, PyExc_AttributeError)) return false;
   PyObject* object = PyObject_GetAttrString(exception, "obj");
-  const bool none = object == Py_None && PyObject_HasAttrString(exception, "name");
+  PyObject* name = PyObject_GetAttrString(exception, "name");
+  const bool none = object == Py_None && name && name != Py_None;  // without a name nobody said what it is about
   PyErr_Clear();
   Py_XDECREF(object);
+  Py_XDECREF(name);
   return none;
 }
 
