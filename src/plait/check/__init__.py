@@ -9,6 +9,7 @@ verdict of its own.
 
 from collections.abc import Callable, Sequence
 
+from plait.check.agreement import Agreement, agree, agreement
 from plait.check.costs import CostOptions, costs
 from plait.check.matrix import MatrixOptions, matrix
 from plait.check.repeat import replay, show
@@ -20,6 +21,7 @@ from plait.errors import InvalidTarget
 from plait.target import Target
 
 __all__ = [
+    "Agreement",
     "CostOptions",
     "Failure",
     "FuzzOptions",
@@ -27,6 +29,8 @@ __all__ = [
     "Replayed",
     "Result",
     "TierChoice",
+    "agree",
+    "agreement",
     "costs",
     "file_name",
     "fuzz",

@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from plait import __version__, check
+from plait.cli.agree import agree
 from plait.cli.common import (
     CompilerOption,
     Exit,
@@ -41,7 +42,7 @@ from plait.codec import Preset
 from plait.report import render
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
 
-__all__ = ["Exit", "app", "costs", "main", "matrix", "parse_time"]
+__all__ = ["Exit", "agree", "app", "costs", "main", "matrix", "parse_time"]
 
 
 # ---- commands
