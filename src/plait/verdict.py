@@ -93,6 +93,7 @@ class FailureKind(StrEnum):
             FailureKind.DATA_RACE,
             FailureKind.INTERRUPT_RACE,
             FailureKind.PREEMPTION_RACE,
+            FailureKind.PER_CPU_AFTER_MIGRATION,
             FailureKind.LOCK_ORDER_INVERSION,
         )
 

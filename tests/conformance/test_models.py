@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from plait import check
+from plait.check import FuzzOptions
 from plait.check.repeat import Built, build
 from plait.codec import Tier
 from plait.discovery import load
@@ -449,3 +451,20 @@ def test_a_tier_that_is_not_there(tmp_path: Path) -> None:
     built = pool(tmp_path, "")
     with pytest.raises(InvalidTarget, match="toy has no native tier"):
         build(built.target, None, tier=Tier.NATIVE)
+
+
+def test_agreement_needs_two_tiers(tmp_path: Path) -> None:
+    built = pool(tmp_path, "async def free(self, cpu, address):\n    return False")
+    options = FuzzOptions(
+        targets=(str(built.target.folder),),
+        environments=("up",),
+        executions=1000,
+        seed=1,
+        out=tmp_path / "failures",
+    )
+    (result,) = check.fuzz(options)
+    file = result.failures[0].file
+    assert file is not None and "-model-" in file.name
+    assert check.replay(file, target=str(built.target.folder)).verdict == result.verdict
+    with pytest.raises(InvalidTarget, match="toy has no native tier"):
+        check.agree(file, target=str(built.target.folder))

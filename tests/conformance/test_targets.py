@@ -27,8 +27,10 @@ from conformance.rig import (
 )
 from plait.check.repeat import compared
 from plait.codec import Preset
+from plait.costs import Costs
+from plait.errors import InvalidScenario
 from plait.scenario import Op, OpKind, Scenario, TaskSpec
-from plait.search import Finding
+from plait.search import Finding, Progress
 from plait.target import FAIL
 from plait.trace import EventKind
 from plait.verdict import Failed, GaveUp, Passed
@@ -147,6 +149,20 @@ def test_counters_agree(kind: str, name: str) -> None:
         assert sum(progress.groups.values()) == progress.failures
         assert {finding.group for finding in found} == set(progress.groups)
         assert [f.execution for f in found] == sorted(f.execution for f in found)
+        check_costs(progress.costs, progress)
+
+
+def check_costs(costs: Costs, progress: Progress) -> None:
+    """What passed is counted, and no part is larger than the whole."""
+    assert costs.executions == progress.executions - progress.failures - progress.gave_up
+    assert costs.steps <= progress.steps
+    assert costs.steps_worst <= costs.steps
+    assert costs.operations * costs.steps_worst >= costs.steps
+    assert max(costs.irq_off_worst, costs.preempt_off_worst) <= progress.steps
+    assert costs.transfers <= costs.operations
+    assert costs.pages_idle == 0 or costs.pages_peak >= 0
+    if costs.executions == 0:
+        assert not any(costs.to_json().values())
 
 
 # ---- knobs and sizes: what the generator may choose
@@ -182,6 +198,24 @@ def test_knobs_are_honoured(name: str) -> None:
         assert {scenario.page_size for scenario in made} == {page_size(rigged, preset)}
         sizes = {op.size for s in made for task in s.tasks for op in task.ops if op.size}
         assert min(sizes) >= info["size_min"] and max(sizes) <= info["size_max"]
+
+
+@each("shipped", "models")
+def test_every_knob_takes_its_values(kind: str, name: str) -> None:
+    """At both ends and in production; what is not among them is refused."""
+    rigged = rig(kind, name)
+    ops = [alloc(0, 8), alloc(1, 200), free(0), alloc(2, 8), free(1), free(2)]
+    for knob in rigged.machine.info["knobs"]:
+        runs = {}
+        for value in {knob["min"], knob["max"], knob["standard"], knob["real"]}:
+            scenario = replace(alone(rigged, ops), knobs={knob["name"]: value})
+            runs[value] = rigged.run(scenario)
+            assert isinstance(runs[value].verdict, Passed), (knob["name"], value)
+        if knob["name"] == "objects_per_page":
+            assert len({run.trace_hash for run in runs.values()}) > 1, "it has no effect"
+        wrong = replace(alone(rigged, ops), knobs={knob["name"]: knob["real"] + knob["max"] + 1})
+        with pytest.raises(InvalidScenario):
+            rigged.run(wrong)
 
 
 @pytest.mark.parametrize("name", WITH_KNOBS)

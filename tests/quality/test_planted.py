@@ -18,7 +18,7 @@ from plait.environment import find_environment
 from plait.machine import Machine, default_limits
 from plait.search import Finding, Search, SearchOptions
 from plait.target import FAIL, PASS, Target
-from plait.verdict import Failed
+from plait.verdict import Failed, FailureKind
 
 PLANTED = Path(__file__).resolve().parents[2] / "targets" / "planted"
 SEEDS = range(1, 1 + int(os.environ.get("PLAIT_SEEDS", "2")))
@@ -90,6 +90,24 @@ def test_the_bug_is_found(name: str, tier: Tier, environment: str) -> None:
         )
         assert again.verdict == findings[0].verdict
         assert again.trace_hash == findings[0].trace_hash
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_use_after_migration_is_told_as_such(tier: Tier) -> None:
+    """Among the races: nothing else has gone wrong yet, and the reason is known."""
+    name = "per_cpu_pointer_after_migration"
+    options = SearchOptions(
+        environment=find_environment("smp").check(machine(name, tier).info),
+        seed=1,
+        limits=default_limits(),
+        executions=30_000,
+        stop_on_failure=False,
+    )
+    running, done, kinds = Search(machine(name, tier), options), False, set[FailureKind]()
+    while not done:
+        done, _, found = running.step(1.0)
+        kinds |= {each.verdict.kind for each in found if isinstance(each.verdict, Failed)}
+    assert FailureKind.PER_CPU_AFTER_MIGRATION in kinds
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

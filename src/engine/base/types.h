@@ -108,7 +108,8 @@ enum class FailureKind : uint8_t {
 };
 
 constexpr bool is_race(FailureKind kind) {
-  return kind == FailureKind::kDataRace || kind == FailureKind::kInterruptRace || kind == FailureKind::kPreemptionRace;
+  return kind == FailureKind::kDataRace || kind == FailureKind::kInterruptRace || kind == FailureKind::kPreemptionRace ||
+         kind == FailureKind::kPerCpuAfterMigration;
 }
 // Nothing went wrong in the execution itself; another one may show what can.
 constexpr bool is_warning(FailureKind kind) { return is_race(kind) || kind == FailureKind::kLockOrderInversion; }

@@ -72,6 +72,7 @@ void Order::begin(uint32_t contexts) {
     seen_[context].at.fill(clock_max_ - 1);
     seen_[context].at[context] = clock_max_;
   }
+  cpu_read_.fill(Race::kNone);
   pause(false);
 }
 
@@ -267,7 +268,9 @@ void Order::report(uint64_t first, bool first_write, uint64_t second, bool secon
   const auto access = [this](uint64_t stamp, bool write) {
     return Race::Access{context_of(stamp), cpu_of(stamp), code_fits_ ? hot_.code_base + pc_of(stamp) : 0, write};
   };
-  race_ = {access(first, first_write), access(second, second_write), address, size};
+  const uint32_t read = cpu_read_[current_];
+  const uint32_t here = cpu_of(second);
+  race_ = {access(first, first_write), access(second, second_write), address, size, read == here ? Race::kNone : read};
   found_ = true;
   stop();
 }

@@ -44,9 +44,11 @@ struct Race {
     uintptr_t pc = 0;  // 0: not known
     bool write = false;
   };
+  static constexpr uint32_t kNone = ~uint32_t{0};
   Access first, second;
   uintptr_t address = 0;
   size_t size = 0;
+  uint32_t left_cpu = kNone;  // the number that the second context last read as its own and that is not its CPU's any more
 };
 
 class Order {
@@ -70,6 +72,7 @@ class Order {
 
   // ---- what happens in it; each only when on()
   void run(uint32_t context, uint32_t cpu);  // this context runs now, there
+  void read_cpu(uint32_t cpu) { cpu_read_[current_] = cpu; }  // the running context learnt its CPU's number
   void access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
   void fence(uint32_t order);
   void forget(uintptr_t address, size_t size);  // memory that was given back: who has it next has it fresh
@@ -137,6 +140,7 @@ class Order {
   uint64_t execution_ = 0;
   uint32_t contexts_ = 0;
   uint32_t current_ = 0;
+  std::array<uint32_t, kOrderContexts> cpu_read_{};  // Race::kNone: not yet
   uint32_t clock_max_ = 0;  // no stamp has a later clock
   std::array<VectorClock, kOrderContexts> seen_;
   std::array<Sync, kCpusMax> interrupts_;

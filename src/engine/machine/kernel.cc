@@ -69,7 +69,7 @@ bool Machine::preemptible() const {
 uint32_t Machine::cpu_id(uintptr_t pc) {
   step(EventKind::kCpuId, pc);
   set_event_value(index(current_->cpu));
-  return index(current_->cpu);
+  return cpu_now();
 }
 
 bool Machine::in_handler() const { return current_->id.kind == ContextKind::kIrq; }

@@ -81,9 +81,12 @@ class Machine : private Moves {
   void preempt_enable(uintptr_t pc);
   bool preemptible() const;
   uint32_t cpu_id(uintptr_t pc);
-  uint32_t cpu_now() const { return index(current_->cpu); }  // as cpu_id, without a step
+  uint32_t cpu_now() {  // as cpu_id, without a step
+    if (order_.on()) order_.read_cpu(index(current_->cpu));
+    return index(current_->cpu);
+  }
   uint32_t cpu_count() const { return scenario_.cpus; }
-  bool preemption_off() const { return cpus_[cpu_now()].preempt_count != 0; }
+  bool preemption_off() const { return cpus_[index(current_->cpu)].preempt_count != 0; }
   bool in_handler() const;
   void spin_lock(plait_spinlock* lock, uintptr_t pc);
   bool spin_trylock(plait_spinlock* lock, uintptr_t pc);
@@ -258,6 +261,7 @@ class Machine : private Moves {
   bool task_holds_preemption() const;
   void judge_order();
   Failure race_failure(const Race& race) const;
+  uint32_t per_cpu_owner(uintptr_t address) const;
   Failure inversion_failure(const LockOrder::Circle& circle) const;
   void add_race(Failure& failure, const Race& race) const;
 

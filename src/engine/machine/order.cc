@@ -99,6 +99,17 @@ Failure Machine::inversion_failure(const LockOrder::Circle& circle) const {
   return failure;
 }
 
+// Whose element of a per-CPU array that the target names it is.
+uint32_t Machine::per_cpu_owner(uintptr_t address) const {
+  for (const plait_state_name* name = target_.declaration->state_names; name && name->name; ++name) {
+    const uintptr_t offset = address - reinterpret_cast<uintptr_t>(name->address);
+    if (name->count == PLAIT_CPUS_MAX && offset < uintptr_t{name->stride} * name->count) {
+      return static_cast<uint32_t>(offset / name->stride);
+    }
+  }
+  return Race::kNone;
+}
+
 Failure Machine::race_failure(const Race& race) const {
   const Context& first = *used_[race.first.context];
   const Context& second = *used_[race.second.context];
@@ -106,7 +117,10 @@ Failure Machine::race_failure(const Race& race) const {
   const bool handler = is_handler(first) || is_handler(second);
   Failure failure;
   Text remedy;
-  if (race.first.cpu != race.second.cpu) {
+  if (race.left_cpu != Race::kNone && per_cpu_owner(race.address) == race.left_cpu) {
+    failure.kind = FailureKind::kPerCpuAfterMigration;
+    remedy = short_name(second.id) + " read its CPU's number on CPU " + Text::of(race.left_cpu) + " and has left it; preemption off from there on would order them";
+  } else if (race.first.cpu != race.second.cpu) {
     failure.kind = FailureKind::kDataRace;
     remedy = "a lock, or a release and an acquire, would";
   } else if (handler) {

@@ -264,16 +264,13 @@ class _Translation:
         mine = self._said.labels(context, first, last)
         matcher = SequenceMatcher(None, mine, steps.labels(context, low, high), autojunk=False)
         at = deviation.after - first
-        blocks = matcher.get_matching_blocks()
-        for block in blocks:
-            if block.a <= at < block.a + block.size:
-                target = low + block.b + at - block.a
-                near = sorted(range(low, high + 1), key=lambda place: abs(place - target))
-                return [(place, abs(place - target)) for place in near[: _DISTANCE_MAX + 1]]
-        after = next((block for block in blocks if block.a > at), blocks[-1])
-        target = min(low + after.b, high)
+        blocks = matcher.get_matching_blocks()  # the last one is empty, and stands for the ends
+        after = next(block for block in blocks if block.a + max(block.size, 1) > at)
+        there = after.a <= at
+        target = low + after.b + (at - after.a if there else 0)
         near = sorted(range(low, high + 1), key=lambda place: abs(place - target))
-        return [(place, None) for place in near[: _DISTANCE_MAX + 1]]
+        near = near[: _DISTANCE_MAX + 1]
+        return [(place, abs(place - target) if there else None) for place in near]
 
     def _run(self, deviations: tuple[Deviation, ...]) -> RunResult:
         schedule = Schedule(deviations)

@@ -37,7 +37,9 @@ void pool_check() {
   for (uint32_t cpu = 0; cpu < plait_cpu_count(); ++cpu) report_chain(*PLAIT_CPU(lists, cpu));
 }
 
+const plait_state_name state_names[] = {{"lists", lists, sizeof(lists[0]), PLAIT_CPUS_MAX}, {}};
+
 }  // namespace
 
 PLAIT_TARGET(.alloc = pool_alloc, .free = pool_free, .check = pool_check, .size_max = kObjectBytes,
-             .page_size_small = kPageBytes);
+             .page_size_small = kPageBytes, .state_names = state_names);
