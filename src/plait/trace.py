@@ -193,6 +193,26 @@ class Trace:
             _check.integer(event.arg, "arg", -(2**63), 2**63 - 1)
 
 
+CALLS = (EventKind.CALL_ALLOC, EventKind.CALL_FREE)
+"""With which an operation begins."""
+
+
+def steps_of(trace: Trace) -> dict[str, list[Event]]:
+    """The steps of each context, by its full name: "task 0", "irq 0#2"."""
+    found: dict[str, list[Event]] = {}
+    activations: dict[str, int] = {}
+    for event in trace.events:
+        if event.kind is EventKind.INTERRUPT:
+            line = f"irq {event.arg}"
+            activations[line] = activations.get(line, -1) + 1
+        if not event.kind.is_move and event.context_index >= 0:
+            name = trace.context_name(event).partition("#")[0]
+            if name in activations:
+                name = f"{name}#{activations[name]}"
+            found.setdefault(name, []).append(event)
+    return found
+
+
 def _event(fields: tuple[Any, ...], kinds: dict[str, EventKind]) -> Event:
     if len(fields) != len(Event._fields):
         what = f"an event of {len(fields)} fields"

@@ -15,19 +15,23 @@ from plait.check.matrix import MatrixOptions, matrix
 from plait.check.repeat import replay, show
 from plait.check.saving import file_name
 from plait.check.searching import fuzz
+from plait.check.shrinking import ShrunkFailure, shrink_file
 from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice
 from plait.discovery import discover
 from plait.errors import InvalidTarget
+from plait.shrink import Budget
 from plait.target import Target
 
 __all__ = [
     "Agreement",
+    "Budget",
     "CostOptions",
     "Failure",
     "FuzzOptions",
     "MatrixOptions",
     "Replayed",
     "Result",
+    "ShrunkFailure",
     "TierChoice",
     "agree",
     "agreement",
@@ -37,6 +41,7 @@ __all__ = [
     "matrix",
     "replay",
     "show",
+    "shrink_file",
     "targets",
 ]
 

@@ -23,12 +23,11 @@ from plait.machine import RunResult
 from plait.report import Explained, Headline, Names
 from plait.scenario import Scenario
 from plait.schedule import ContextKind, Deviation, Schedule
-from plait.trace import Event, EventKind, Trace
+from plait.trace import CALLS, Event, Trace, steps_of
 from plait.verdict import Failed, FailureKind, Verdict
 
 RUNS_MAX = 3000
 _DISTANCE_MAX = 8  # steps from where a deviation should be
-_CALLS = (EventKind.CALL_ALLOC, EventKind.CALL_FREE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,29 +149,19 @@ class _Steps:
 
     def __init__(self, trace: Trace, names: Names) -> None:
         self.names = names
-        self.of: dict[str, list[Event]] = {}
-        activations: dict[str, int] = {}
-        for event in trace.events:
-            if event.kind is EventKind.INTERRUPT:
-                line = f"irq {event.arg}"
-                activations[line] = activations.get(line, -1) + 1
-            if not event.kind.is_move and event.context_index >= 0:
-                name = trace.context_name(event).partition("#")[0]
-                if name in activations:
-                    name = f"{name}#{activations[name]}"
-                self.of.setdefault(name, []).append(event)
+        self.of = steps_of(trace)
 
     def operation(self, context: str, at: int) -> tuple[int, int, int]:
         """Number of the operation that step `at` belongs to, and its first and last step + 1."""
         steps = self.of.get(context, [])
-        calls = [index for index, step in enumerate(steps) if step.kind in _CALLS]
+        calls = [index for index, step in enumerate(steps) if step.kind in CALLS]
         number = sum(index <= at for index in calls)
         return number, *self.span(context, number)
 
     def span(self, context: str, number: int) -> tuple[int, int]:
         """First step and last step + 1 of an operation; 0 is what comes before the first."""
         steps = self.of.get(context, [])
-        calls = [0, *(i for i, step in enumerate(steps) if step.kind in _CALLS), len(steps)]
+        calls = [0, *(i for i, step in enumerate(steps) if step.kind in CALLS), len(steps)]
         if number + 1 >= len(calls):
             return len(steps), len(steps)
         return calls[number], calls[number + 1]

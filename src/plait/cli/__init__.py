@@ -38,11 +38,12 @@ from plait.cli.output import (
     warn,
     width,
 )
+from plait.cli.shrink import shrink
 from plait.codec import Preset
 from plait.report import render
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
 
-__all__ = ["Exit", "agree", "app", "costs", "main", "matrix", "parse_time"]
+__all__ = ["Exit", "agree", "app", "costs", "main", "matrix", "parse_time", "shrink"]
 
 
 # ---- commands

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shrinks failures: what failing in the same way means, and the file that is written anew."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from plait import codec
+from plait.check.repeat import HANG, Built, build, names_of, repeatable
+from plait.check.saving import file_name
+from plait.codec import FailureFile
+from plait.discovery import load
+from plait.errors import InvalidFailureFile, InvalidOption, InvalidScenario, printable
+from plait.report import Explained, Headline
+from plait.shrink import Budget, Candidate, Judged, Shrunk, Size, shrink
+from plait.shrink.order import size_of
+from plait.trace import CALLS, Trace, steps_of
+from plait.verdict import Failed, FailureKind, Verdict
+
+_RACE = "unordered:"  # evidence that a race preceded: it may have been another one
+
+
+@dataclass(frozen=True, slots=True)
+class ShrunkFailure:
+    """A failure made smaller. content: as it is now. explained: its report."""
+
+    shrunk: Shrunk
+    content: FailureFile
+    explained: Explained
+    file: Path | None = None
+
+    def sentences(self) -> list[str]:
+        """What it came to, and what it took."""
+        before, now = self.shrunk.before, self.shrunk.judged.size
+        parts = [
+            f"{old} → {new} {name}"
+            for name, old, new in zip(Size._fields[:5], before[:5], now[:5], strict=True)
+        ]
+        took = f"{self.shrunk.executions:,} executions in {self.shrunk.seconds:.1f} s"
+        end = "nothing simpler is left to try" if self.shrunk.complete else "the time was up"
+        return [", ".join(parts), f"{took}; {end}"]
+
+    def to_json(self) -> dict[str, object]:
+        """The result as JSON."""
+        return {
+            "file": str(self.file) if self.file else None,
+            "before": self.shrunk.before._asdict(),
+            "now": self.shrunk.judged.size._asdict(),
+            "executions": self.shrunk.executions,
+            "seconds": round(self.shrunk.seconds, 6),
+            "complete": self.shrunk.complete,
+        }
+
+
+def cause(built: Built, verdict: Verdict) -> tuple[FailureKind, frozenset[str]] | None:
+    """The kind and the source lines that a failure rests on; None when it is none."""
+    if not isinstance(verdict, Failed):
+        return None
+    symbols = built.machine.symbols()
+    lines = set()
+    for each in verdict.evidence:
+        if each.pc and not each.what.startswith(_RACE) and each.what != HANG:
+            lines |= {f"{frame.path}:{frame.line}" for frame in symbols.frames(each.pc)[:1]}
+    return verdict.kind, frozenset(lines)
+
+
+def calls_of(trace: Trace) -> dict[str, tuple[int, ...]]:
+    """For each context, with which of its steps operations begin, and how many steps it took."""
+    return {
+        name: (*(i for i, step in enumerate(steps) if step.kind in CALLS), len(steps))
+        for name, steps in steps_of(trace).items()
+    }
+
+
+def segments_of(trace: Trace) -> int:
+    """Stretches of steps by one context."""
+    order = [event.context_index for event in trace.events if not event.kind.is_move]
+    return sum(a != b for a, b in pairwise(order)) + bool(order)
+
+
+class _Judge:
+    def __init__(self, built: Built, content: FailureFile) -> None:
+        self._built = built
+        self._limits = content.limits
+        self._wanted = cause(built, content.verdict)
+
+    def __call__(self, candidate: Candidate) -> Judged | None:
+        run = self._built.machine.run
+        try:
+            first = run(candidate.scenario, candidate.schedule, limits=self._limits)
+        except InvalidScenario:  # a size or a knob that the target does not take
+            return None
+        if cause(self._built, first.verdict) != self._wanted:
+            return None
+        applied = Candidate(candidate.scenario, first.schedule)
+        detailed = run(applied.scenario, applied.schedule, detail=True, limits=self._limits)
+        assert detailed.trace is not None
+        if detailed.dropped_deviations or cause(self._built, detailed.verdict) != self._wanted:
+            return None
+        size = size_of(applied, segments_of(detailed.trace), detailed.steps)
+        return Judged(applied, size, calls_of(detailed.trace))
+
+
+def shrink_failure(
+    built: Built,
+    content: FailureFile,
+    budget: Budget,
+    on_progress: Callable[[Size, int], None] = lambda size, executions: None,
+) -> tuple[Shrunk, FailureFile]:
+    """The failure made smaller, and the content of its file.
+
+    Raises InvalidFailureFile when it does not repeat.
+    """
+    judge = _Judge(built, content)
+    start = judge(Candidate(content.scenario, content.schedule))
+    if start is None:
+        what = f'the failure of target "{content.target}" does not repeat'
+        raise InvalidFailureFile(what, None, "find it again with plait fuzz")
+    done = shrink(start, judge, budget, on_progress)
+    scenario, schedule = done.judged.candidate
+    run = built.machine.run(scenario, schedule, limits=content.limits)
+    smaller = replace(
+        content,
+        scenario=scenario,
+        schedule=schedule,
+        verdict=run.verdict,
+        trace_hash=run.trace_hash,
+        steps=run.steps,
+    )
+    return done, smaller
+
+
+def shrink_file(
+    file: str | os.PathLike[str],
+    *,
+    out: Path | None = None,
+    budget: Budget | None = None,
+    target: str | None = None,
+    compiler: str | None = None,
+    on_progress: Callable[[Size, int], None] = lambda size, executions: None,
+) -> ShrunkFailure:
+    """Shrinks the failure in this file and writes it beside it, or to `out`.
+
+    Raises InvalidFailureFile (another build, too), OutputUnwritable and what building raises.
+    """
+    content = codec.load(file)
+    if not isinstance(content.verdict, Failed):
+        raise InvalidOption("the file holds no failure", None, "give one that does")
+    built = build(load(target or content.target), compiler, target or "", content.tier)
+    if built.info.hash != content.build.hash:
+        what = f'it was found in another build of target "{content.target}"'
+        where = printable(os.fspath(file))
+        raise InvalidFailureFile(what, where, f"find it again: plait fuzz {content.target}")
+    done, smaller = shrink_failure(built, content, budget or Budget(), on_progress)
+    path = out or Path(file).parent / file_name(smaller)
+    codec.save(path, smaller)
+    return ShrunkFailure(done, smaller, explain(built, smaller, path), path)
+
+
+def explain(built: Built, content: FailureFile, file: Path | None) -> Explained:
+    """The report of a failure, from a run of its own."""
+    run = built.machine.run(content.scenario, content.schedule, detail=True, limits=content.limits)
+    same = repeatable(run.verdict) == repeatable(content.verdict)
+    assert same and run.trace_hash == content.trace_hash, "a shrunk failure does not repeat"
+    headline = Headline(content.target, content.environment, content.tier.value)
+    names = names_of(built, content.scenario, run.trace)
+    replay = f"plait replay {file}{built.option}" if file else ""
+    return Explained(
+        headline, run.verdict, content.schedule, names, run.trace, file=file, replay=replay
+    )

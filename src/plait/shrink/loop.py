@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tries what passes propose until nothing simpler fails in the same way, or the budget is spent."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from plait.shrink.order import Candidate, Judged, Size
+from plait.shrink.passes import PASSES, Pass
+
+Judge = Callable[[Candidate], Judged | None]
+"""Runs a candidate; None when it does not fail in the same way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When to stop. executions, seconds: at most; what is found by then is kept."""
+
+    executions: int = 20_000
+    seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """What came of it. complete: no pass had anything left to try; else the budget was spent."""
+
+    judged: Judged
+    before: Size
+    executions: int
+    seconds: float
+    complete: bool
+
+
+class _Spent(Exception):
+    """The budget."""
+
+
+class _Loop:
+    def __init__(self, start: Judged, judge: Judge, budget: Budget) -> None:
+        self.best = start
+        self.executions = 0
+        self.started = time.monotonic()
+        self._judge = judge
+        self._budget = budget
+        self._tried = {_key(start.candidate)}
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def attempt(self, candidate: Candidate) -> bool:
+        """Judges it unless that was done already; whether it is the best from now on."""
+        key = _key(candidate)
+        if key in self._tried:
+            return False
+        self._tried.add(key)
+        if self.executions >= self._budget.executions or self.seconds >= self._budget.seconds:
+            raise _Spent
+        self.executions += 1
+        judged = self._judge(candidate)
+        if judged is None or judged.size >= self.best.size:
+            return False
+        self.best = judged
+        self._tried.add(_key(judged.candidate))
+        return True
+
+    def run(self, on_progress: Callable[[Size, int], None]) -> bool:
+        """Whether it came to its end. Each pass is begun anew with each success of its own."""
+        try:
+            progress = True
+            while progress:
+                progress = False
+                for propose in PASSES:
+                    while self._once(propose):
+                        progress = True
+                        on_progress(self.best.size, self.executions)
+        except _Spent:
+            return False
+        return True
+
+    def _once(self, propose: Pass) -> bool:
+        """Whether one of the proposals was taken."""
+        return any(self.attempt(candidate) for candidate in propose(self.best))
+
+
+def _key(candidate: Candidate) -> str:
+    return json.dumps([candidate.scenario.to_json(), candidate.schedule.to_json()], sort_keys=True)
+
+
+def shrink(
+    start: Judged,
+    judge: Judge,
+    budget: Budget,
+    on_progress: Callable[[Size, int], None] = lambda size, executions: None,
+) -> Shrunk:
+    """The simplest execution that is found within the budget and fails as `start` does.
+
+    judge: runs a candidate. on_progress: told the size and how many executions there were, with
+    each success.
+    """
+    loop = _Loop(start, judge, budget)
+    complete = loop.run(on_progress)
+    return Shrunk(loop.best, start.size, loop.executions, loop.seconds, complete)
