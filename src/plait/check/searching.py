@@ -4,18 +4,21 @@
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
-from plait import campaign
+from plait import campaign, codec
 from plait.check.repeat import Built, build, compared, names_of
-from plait.check.saving import Record, Start, probe
+from plait.check.saving import Record, Start, file_name, probe
+from plait.check.shrinking import shrink_failure, told_sizes
 from plait.check.values import Failure, FuzzOptions, Result, TierChoice
-from plait.codec import Tier
+from plait.codec import FailureFile, Tier
 from plait.discovery import discover, select
 from plait.environment import Environment, find_environment
-from plait.errors import EngineBug, InvalidOption, UnsupportedEnvironment
+from plait.errors import EngineBug, InvalidOption, OutputUnwritable, UnsupportedEnvironment
 from plait.machine import default_limits
 from plait.report import Explained, Headline
 from plait.search import Progress, SearchOptions, check_strategy
+from plait.shrink import Budget
 from plait.target import Target
 from plait.trace import EventKind, Trace
 from plait.verdict import Failed
@@ -115,7 +118,7 @@ def _fuzz_one(
         tier=built.tier,
         progress=done.progress,
         failures=tuple(
-            _explain(built, record, done.progress.groups.get(group, 1))
+            _explain(built, record, done.progress.groups.get(group, 1), options.shrink)
             for group, record in by_cause.items()
         ),
         lost=tuple(done.lost),
@@ -128,14 +131,20 @@ def _is_warning(record: Record) -> bool:
     return isinstance(verdict, Failed) and verdict.kind.is_warning
 
 
-def _explain(built: Built, record: Record, count: int) -> Failure:
+def _explain(built: Built, record: Record, count: int, smaller: bool) -> Failure:
     """Runs the finding once more, with detail: the report, or that it does not repeat."""
-    finding = record.finding
-    run = built.machine.run(
-        finding.scenario, finding.schedule, detail=True, limits=record.content.limits
-    )
+    finding, content, file, unsaved = record.finding, record.content, record.file, record.unsaved
+    run = built.machine.run(finding.scenario, finding.schedule, detail=True, limits=content.limits)
     verdict = compared(finding.verdict, finding.trace_hash, run)
-    replay = f"plait replay {shlex.quote(str(record.file))}{built.option}" if record.file else ""
+    shrunk = None
+    if smaller and isinstance(verdict, Failed):
+        shrunk, content = shrink_failure(built, content, Budget())
+        file, unsaved = _replaced(record, content)
+        run = built.machine.run(
+            content.scenario, content.schedule, detail=True, limits=content.limits
+        )
+        verdict = compared(content.verdict, content.trace_hash, run)
+    replay = f"plait replay {shlex.quote(str(file))}{built.option}" if file else ""
     headline = Headline(
         record.content.target,
         record.content.environment,
@@ -146,17 +155,30 @@ def _explain(built: Built, record: Record, count: int) -> Failure:
     explained = Explained(
         headline=headline,
         verdict=verdict,
-        schedule=finding.schedule,
-        names=names_of(built, finding.scenario, run.trace),
+        schedule=content.schedule,
+        names=names_of(built, content.scenario, run.trace),
         trace=run.trace,
         count=count,
-        file=record.file,
+        shrunk=told_sizes(shrunk) if shrunk else "",
+        file=file,
         replay=replay,
     )
     operations, contexts = _size(run.trace)
-    return Failure(
-        verdict, explained, record.content, operations, contexts, record.file, record.unsaved
-    )
+    return Failure(verdict, explained, content, operations, contexts, file, unsaved, shrunk)
+
+
+def _replaced(record: Record, content: FailureFile) -> tuple[Path | None, OutputUnwritable | None]:
+    """Saves the smaller failure, and only then takes the first one away."""
+    if record.file is None:
+        return None, record.unsaved
+    file = record.file.parent / file_name(content)
+    try:
+        codec.save(file, content)
+    except OutputUnwritable:
+        return record.file, None
+    if file != record.file:
+        record.file.unlink(missing_ok=True)
+    return file, None
 
 
 def _size(trace: Trace | None) -> tuple[int, int]:

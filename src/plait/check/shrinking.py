@@ -33,14 +33,9 @@ class ShrunkFailure:
 
     def sentences(self) -> list[str]:
         """What it came to, and what it took."""
-        before, now = self.shrunk.before, self.shrunk.judged.size
-        parts = [
-            f"{old} → {new} {name}"
-            for name, old, new in zip(Size._fields[:5], before[:5], now[:5], strict=True)
-        ]
         took = f"{self.shrunk.executions:,} executions in {self.shrunk.seconds:.1f} s"
         end = "nothing simpler is left to try" if self.shrunk.complete else "the time was up"
-        return [", ".join(parts), f"{took}; {end}"]
+        return [told_sizes(self.shrunk), f"{took}; {end}"]
 
     def to_json(self) -> dict[str, object]:
         """The result as JSON."""
@@ -52,6 +47,13 @@ class ShrunkFailure:
             "seconds": round(self.shrunk.seconds, 6),
             "complete": self.shrunk.complete,
         }
+
+
+def told_sizes(shrunk: Shrunk) -> str:
+    """As in "7 → 1 deviations, 9 → 3 contexts, …"."""
+    before, now = shrunk.before[:5], shrunk.judged.size[:5]
+    sizes = zip(Size._fields[:5], before, now, strict=True)
+    return ", ".join(f"{old} → {new} {name}" for name, old, new in sizes)
 
 
 def cause(built: Built, verdict: Verdict) -> tuple[FailureKind, frozenset[str]] | None:

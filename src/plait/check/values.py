@@ -11,6 +11,7 @@ from plait.codec import FailureFile, Preset, Tier
 from plait.errors import InvalidOption, OutputUnwritable
 from plait.report import Explained
 from plait.search import SEED_MAX, Progress
+from plait.shrink import Shrunk
 from plait.trace import hash_text
 from plait.verdict import Failed, GaveUp, GiveUpReason, NotDeterministic, Passed, Verdict
 
@@ -34,8 +35,8 @@ class FuzzOptions:
     target is meant for. seconds: of search for each target and environment, 10 when neither it nor
     executions is given. seed: None: a fresh one. jobs: processes. compiler: None: the first that is
     found. out: folder for failure files. keep_going: search on after a failure, until time is up.
-    order_checks: accesses that nothing orders are failures. tier: None: each target's first. Raises
-    InvalidOption.
+    order_checks: accesses that nothing orders are failures. shrink: make failures smaller. tier:
+    None: each target's first. Raises InvalidOption.
     """
 
     targets: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class FuzzOptions:
     out: Path = Path("failures")
     keep_going: bool = False
     order_checks: bool = True
+    shrink: bool = False
     tier: TierChoice | None = None
 
     def __post_init__(self) -> None:
@@ -72,7 +74,8 @@ class FuzzOptions:
 class Failure:
     """One cause of failure in a search, however often it was seen.
 
-    operations: calls made in the failing run. contexts: that took part in it. file: where it is
+    shrunk: how much smaller it was made; None: it was not. operations: calls made in the failing
+    run. contexts: that took part in it. file: where it is
     saved; None: it could not be, see `unsaved`. content: what the file holds.
     """
 
@@ -83,6 +86,7 @@ class Failure:
     contexts: int
     file: Path | None
     unsaved: OutputUnwritable | None = None
+    shrunk: Shrunk | None = None
 
 
 @dataclass(frozen=True, slots=True)

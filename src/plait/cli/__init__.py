@@ -102,6 +102,9 @@ def fuzz(
     order_checks: Annotated[
         bool, typer.Option(help="Accesses that nothing orders (races) are failures.")
     ] = True,
+    smaller: Annotated[
+        bool, typer.Option("--shrink/--no-shrink", help="Make failures smaller before the report.")
+    ] = True,
     tier: TierOption = None,
 ) -> None:
     """Search for failures. Each is saved, explained and can be replayed."""
@@ -119,6 +122,7 @@ def fuzz(
             out=out,
             keep_going=keep_going,
             order_checks=order_checks,
+            shrink=smaller,
             tier=tier,
         )
         status = _search(options, as_json)

@@ -52,7 +52,8 @@ class Explained:
     """A verdict and all that a report says about it.
 
     trace: None when the run could not be repeated; then there is no table. count: how often the
-    cause was seen. file: where it is saved. replay: the command for that.
+    cause was seen. shrunk: from which size to which. file: where it is saved. replay: the command
+    for that.
     """
 
     headline: Headline
@@ -61,6 +62,7 @@ class Explained:
     names: Names
     trace: Trace | None = None
     count: int = 1
+    shrunk: str = ""
     file: Path | None = None
     replay: str = ""
 
@@ -84,6 +86,8 @@ def render(explained: Explained, width: int = WIDTH_DEFAULT, with_table: bool = 
         lines += _labelled("schedule" if number == 0 else "", line, width)
     if explained.count > 1:
         lines += _labelled("seen", f"{explained.count:,} times", width)
+    if explained.shrunk:
+        lines += _labelled("shrunk", explained.shrunk, width)
     if explained.file is not None:
         lines.append(Text.assemble(("  saved      ", "dim"), str(explained.file)))
     if explained.replay:

@@ -14,6 +14,7 @@ from plait.shrink.passes.deviations import (
     moved_deviations,
     without_detours,
 )
+from plait.shrink.passes.merging import handlers_inlined, tasks_merged, tasks_swapped
 from plait.shrink.passes.operations import fewer_operations, single_operations
 from plait.shrink.passes.values import lower_knobs, plain_slots, smaller_sizes
 
@@ -24,6 +25,9 @@ PASSES: tuple[Pass, ...] = (
     without_detours,
     fewer_programs,
     fewer_fires,
+    handlers_inlined,
+    tasks_merged,
+    tasks_swapped,
     fewer_operations,
     single_operations,
     placed_at_start,

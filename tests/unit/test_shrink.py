@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shrinker without an engine: what is simpler, what edits keep, what passes are sure to try."""
+
+from dataclasses import replace
+
+import pytest
+
+from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
+from plait.schedule import ContextId, Deviation, Schedule
+from plait.shrink import Budget, Candidate, Judged, shrink
+from plait.shrink.edit import without_deviations, without_operations, without_program
+from plait.shrink.order import Size, size_of
+from plait.shrink.passes import PASSES
+
+STEPS = 10  # of every operation, here
+
+
+def alloc(slot: int, size: int = 8) -> Op:
+    return Op(OpKind.ALLOC, slot, size)
+
+
+def free(slot: int) -> Op:
+    return Op(OpKind.FREE, slot)
+
+
+def at(text: str) -> Deviation:
+    """From "task 0 after 7: interrupt cpu 0 line 1"."""
+    anchor, move = text.split(": ")
+    context, _, after = anchor.partition(" after ")
+    kind, *rest = move.split(" ")
+    fields = dict(zip(rest[::2], rest[1::2], strict=True))
+    made = {k: v.replace("-", " ") if k in ("to", "who") else int(v) for k, v in fields.items()}
+    value = {"context": context, "after": int(after or 0), "move": kind} | made
+    return Deviation.from_json(value)
+
+
+SCENARIO = Scenario(
+    cpus=2,
+    page_size=512,
+    pages=8,
+    tasks=(
+        TaskSpec(0, False, (alloc(0), alloc(1, 40), free(0))),
+        TaskSpec(1, False, (alloc(2), free(2), free(1))),
+    ),
+    interrupts=(InterruptSpec(0, 3, (alloc(3), free(3))), InterruptSpec(None, 1, (alloc(4),))),
+    knobs={"batch": 4},
+)
+SCHEDULE = Schedule(
+    (
+        at("task 0 after 5: interrupt cpu 0 line 0"),
+        at("task 0 after 15: interrupt cpu 0 line 0"),
+        at("irq 0#1 after 3: go cpu 1"),
+        at("task 1 after 12: migrate who task-1 cpu 0"),
+        at("task 1 after 12: interrupt cpu 0 line 1"),
+    )
+)
+
+
+def judged(candidate: Candidate) -> Judged:
+    """As if every operation took ten steps."""
+    calls: dict[str, tuple[int, ...]] = {}
+    for index, task in enumerate(candidate.scenario.tasks):
+        calls[f"task {index}"] = tuple(range(0, STEPS * len(task.ops) + 1, STEPS))
+    for index, line in enumerate(candidate.scenario.interrupts):
+        for run in range(line.fires):
+            calls[f"irq {index}#{run}"] = tuple(range(0, STEPS * len(line.ops) + 1, STEPS))
+    steps = sum(each[-1] for each in calls.values())
+    return Judged(candidate, size_of(candidate, 1, steps), calls)
+
+
+START = judged(Candidate(SCENARIO, SCHEDULE))
+
+
+def texts(schedule: Schedule) -> list[str]:
+    return [each.describe() for each in schedule]
+
+
+# ---- order
+
+
+def test_deviations_come_first_then_contexts_then_operations() -> None:
+    sizes = [
+        Size(1, 9, 9, 9, 9, 9),
+        Size(2, 1, 9, 9, 9, 9),
+        Size(2, 2, 1, 9, 9, 9),
+        Size(2, 2, 2, 1, 9, 9),
+        Size(2, 2, 2, 2, 1, 9),
+        Size(2, 2, 2, 2, 2, 1),
+        Size(2, 2, 2, 2, 2, 2),
+    ]
+    assert sorted(sizes) == sizes
+    assert START.size[:3] == (5, 2 + (1 + 3) + (1 + 1), 9)
+
+
+# ---- edits
+
+
+def test_handler_runs_are_renumbered_when_an_interrupt_goes() -> None:
+    left = without_deviations(SCHEDULE.deviations, [0])
+    assert texts(left)[:2] == [
+        "task 0 after 15 steps → interrupt(cpu 0, irq 0)",
+        "irq 0#0 after 3 steps → go(cpu 1)",
+    ]
+
+
+def test_what_hangs_on_an_interrupt_that_goes_goes_too() -> None:
+    left = without_deviations(SCHEDULE.deviations, [1])
+    assert len(left) == 3 and not any("irq 0#" in text for text in texts(left))
+
+
+def test_tasks_are_renumbered_when_one_goes() -> None:
+    scenario, schedule = without_program(START.candidate, (ContextId.from_json("task 0").kind, 0))
+    assert [task.cpu for task in scenario.tasks] == [1]
+    assert [op.slot for op in scenario.tasks[0].ops] == [2, 2], "slot b is filled no more"
+    assert texts(schedule) == [
+        "irq 0#1 after 3 steps → go(cpu 1)",
+        "task 0 after 12 steps → migrate(task 0, cpu 0)",
+        "task 0 after 12 steps → interrupt(cpu 0, irq 1)",
+    ]
+
+
+def test_lines_are_renumbered_when_one_goes() -> None:
+    scenario, schedule = without_program(START.candidate, (ContextId.from_json("irq 0#0").kind, 0))
+    assert len(scenario.interrupts) == 1
+    assert texts(schedule)[-1] == "task 1 after 12 steps → interrupt(cpu 0, irq 0)"
+
+
+def test_anchors_move_by_the_steps_that_are_no_longer_taken() -> None:
+    task = (ContextId.from_json("task 0").kind, 0)
+    scenario, schedule = without_operations(START, {(task, 0)})
+    assert [op.slot for op in scenario.tasks[0].ops] == [1], "and the free of its slot is gone"
+    assert texts(schedule)[:2] == [
+        "task 0 after 0 steps → interrupt(cpu 0, irq 0)",
+        "task 0 after 5 steps → interrupt(cpu 0, irq 0)",
+    ]
+
+
+# ---- passes and loop
+
+
+def test_passes_propose_only_what_can_be_run_and_is_new() -> None:
+    for propose in PASSES:
+        for candidate in propose(START):
+            assert Scenario.from_json(candidate.scenario.to_json()) == candidate.scenario
+            assert Schedule.from_json(candidate.schedule.to_json()) == candidate.schedule
+
+
+WANTED = [
+    ("one interrupt", lambda c: any(d.move.line == 0 for d in c.schedule), (1, 3, 0)),
+    ("a free of what another allocates", lambda c: _crosses(c), (0, 2, 2)),
+    ("a handler with an alloc", lambda c: any(i.ops for i in c.scenario.interrupts), (0, 3, 1)),
+    ("a large request", lambda c: _largest(c) >= 24, (0, 1, 1)),
+]
+
+
+def _crosses(candidate: Candidate) -> bool:
+    filled = [
+        {op.slot for op in task.ops if op.kind is OpKind.ALLOC} for task in candidate.scenario.tasks
+    ]
+    return any(
+        op.kind is OpKind.FREE and op.slot in other
+        for index, task in enumerate(candidate.scenario.tasks)
+        for op in task.ops
+        for number, other in enumerate(filled)
+        if number != index
+    )
+
+
+def _largest(candidate: Candidate) -> int:
+    return max((op.size for task in candidate.scenario.tasks for op in task.ops), default=0)
+
+
+@pytest.mark.parametrize(("name", "fails", "least"), WANTED)
+def test_the_least_is_reached(name: str, fails: object, least: tuple[int, int, int]) -> None:
+    """Of what is wanted nothing is lost, and all else goes."""
+
+    def judge(candidate: Candidate) -> Judged | None:
+        return judged(candidate) if fails(candidate) else None  # type: ignore[operator]
+
+    done = shrink(START, judge, Budget(100_000, 60.0))
+    assert done.complete
+    assert done.judged.size[:3] == least
+    assert fails(done.judged.candidate)  # type: ignore[operator]
+    again = shrink(done.judged, judge, Budget(100_000, 60.0))
+    assert again.judged == done.judged, "nothing that a pass tries is left"
+
+
+def test_values_shrink_last() -> None:
+    def judge(candidate: Candidate) -> Judged | None:
+        return judged(candidate) if _largest(candidate) >= 24 else None
+
+    least = shrink(START, judge, Budget(100_000, 60.0)).judged.candidate.scenario
+    assert [op.size for task in least.tasks for op in task.ops] == [24]
+    assert (least.cpus, least.knobs["batch"], least.tasks[0].pinned) == (1, 0, True)
+
+
+def test_the_budget_is_kept() -> None:
+    tried = 0
+
+    def judge(candidate: Candidate) -> Judged | None:
+        nonlocal tried
+        tried += 1
+        return None
+
+    done = shrink(START, judge, Budget(executions=7, seconds=60.0))
+    assert (done.complete, done.executions, tried) == (False, 7, 7)
+    assert done.judged == START
+
+
+def test_nothing_is_tried_twice() -> None:
+    seen = []
+
+    def judge(candidate: Candidate) -> Judged | None:
+        seen.append((candidate.scenario, candidate.schedule))
+        return None
+
+    shrink(START, judge, Budget(100_000, 60.0))
+    assert len(seen) == len(set(seen)) > 50
+
+
+def test_what_fails_is_taken_as_it_was_applied() -> None:
+    """A judge may hand back another schedule: the one without what had no effect."""
+
+    def judge(candidate: Candidate) -> Judged | None:
+        return judged(replace_schedule(candidate))
+
+    def replace_schedule(candidate: Candidate) -> Candidate:
+        kept = candidate.schedule.deviations[:1]
+        return Candidate(candidate.scenario, replace(candidate.schedule, deviations=kept))
+
+    done = shrink(START, judge, Budget(100_000, 60.0))
+    assert done.judged.size.deviations == 0
