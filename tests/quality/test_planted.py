@@ -25,7 +25,7 @@ SEEDS = range(1, 1 + int(os.environ.get("PLAIT_SEEDS", "2")))
 SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.1"))
 FOUND_WITHIN_EXECUTIONS = {Tier.NATIVE: 500_000, Tier.MODEL: 150_000}  # about 5 s
 MODELS_MIN = 12
-STRATEGIES = ("random", "pct")
+STRATEGIES = ("random", "pct", "pos")
 # Was to be a bug; its README shows that under these semantics it is none.
 NO_BUG = {"preempt_dropped_early"}
 

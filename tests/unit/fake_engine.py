@@ -198,7 +198,7 @@ class FakeEngine:
         return FakeSearch(self, options)
 
     def strategies(self) -> list[str]:
-        return ["random", "pct"]
+        return ["random", "pct", "pos"]
 
     def version(self) -> str:
         return plait.__version__

@@ -137,6 +137,13 @@ std::span<const Move> Machine::all() {
   return enabled_;
 }
 
+Footprint Machine::next(const Move& move) {
+  const Context* context = find(move.who);
+  if (!context || context->pending.address == 0) return {};
+  const PendingStep& step = context->pending;
+  return {step.address >> kGranuleShift, !is_access(step.kind) || (step.access & kWrite) != 0};
+}
+
 // Asks the strategy until somebody takes a step; that context, or null when nothing can move.
 Context* Machine::decide() {
   for (;;) {

@@ -208,6 +208,7 @@ class Machine : private Moves {
   // decide.cc
   Context* decide();
   std::span<const Move> all() override;  // of the moves enabled now
+  Footprint next(const Move& move) override;
   bool limited() const;
   bool default_move(Move& move);
   bool can_go(const Context& context) const;

@@ -34,10 +34,18 @@ struct Choice {
   Until until = Until::kOver;
 };
 
+// What a context's announced step will touch: for strategies that tell steps that commute from those that do not.
+struct Footprint {
+  uintptr_t granule = 0;  // 8 bytes of memory, or a lock; 0: nothing that another step could touch
+  bool writes = false;
+};
+
 // The enabled moves, made only when somebody looks at them: most choices are the default.
 class Moves {
  public:
   virtual std::span<const Move> all() = 0;  // [0] is the default move; go and interrupt carry in `who` who would run
+  // Of a go or a preempt that is enabled. Up to date only where every step is asked about.
+  virtual Footprint next(const Move& move) = 0;
 
  protected:
   ~Moves() = default;

@@ -10,7 +10,7 @@ struct Entry {
   std::string_view name;
   std::unique_ptr<Strategy> (*make)();
 };
-constexpr std::array<Entry, 2> kEntries = {{{"random", make_random_walk}, {"pct", make_pct}}};
+constexpr std::array<Entry, 3> kEntries = {{{"random", make_random_walk}, {"pct", make_pct}, {"pos", make_pos}}};
 
 }  // namespace
 

@@ -17,5 +17,6 @@ std::vector<std::string_view> strategy_names();
 // Defined one a file.
 std::unique_ptr<Strategy> make_random_walk();
 std::unique_ptr<Strategy> make_pct();
+std::unique_ptr<Strategy> make_pos();
 
 }  // namespace plait

@@ -73,7 +73,7 @@ def fuzz(
         ),
     ] = None,
     strategy: Annotated[
-        str, typer.Option(metavar="S", help="random or pct.", autocompletion=complete_strategy)
+        str, typer.Option(metavar="S", help="random, pct or pos.", autocompletion=complete_strategy)
     ] = "random",
     time_: Annotated[
         str | None,

@@ -63,7 +63,7 @@ def complete_environment(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_strategy(incomplete: str) -> list[str]:
     """Names of search strategies that begin so."""
-    return [name for name in ("random", "pct") if name.startswith(incomplete)]
+    return [name for name in ("random", "pct", "pos") if name.startswith(incomplete)]
 
 
 # ---- options that several commands have
