@@ -101,8 +101,8 @@ def hits(bug: Bug, strategy: str, executions: int) -> int:
         while not done:
             done, progress, _ = search.step(1.0)
         found += progress.failures
-        # All executions of a scenario are equally long, but for those that fail: shorter. The odds of
-        # pos do not depend on it.
+        # All executions of a scenario are equally long, but for those that fail: shorter. To the
+        # odds of pos it does not matter.
         assert (
             strategy == "pos"
             or bug.depth == 1
