@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include "bind/convert.h"
+#include "bind/rings.h"
 #include "bind/target.h"
 #include "strategy/registry.h"
 #include "strategy/replay.h"
@@ -129,6 +130,7 @@ NB_MODULE(_engine, module) {
       .def_prop_ro("causes", &PythonSearch::causes);
   module.def("run", &run, "target"_a, "scenario"_a, "schedule"_a, nb::kw_only(), "detail"_a = false,
              "limits"_a = nb::none());
+  add_rings(module);
   module.def("globals_address", [] { return machine().memory().globals(); });
   module.def("strategies", &strategies);
   module.def("version", [] { return PLAIT_VERSION; });
