@@ -7,6 +7,7 @@ it included still have the content they had, and the shared object itself has. S
 header elsewhere nor a damaged cache is ever run.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,27 @@ def build(target: Target, compiler: Compiler | None = None, hooks: Hooks = "full
     """
     recipe = _Recipe.of(target, compiler or find_compiler(), find_sdk(), hooks)
     cache = _cache_folder()
-    return _cached(recipe, cache) or _made(recipe, cache)
+    if found := _cached(recipe, cache):
+        return found
+    with _alone(recipe, cache):
+        return _cached(recipe, cache) or _made(recipe, cache)
+
+
+@contextmanager
+def _alone(recipe: "_Recipe", cache: Path) -> Iterator[None]:
+    """One process makes an entry, the others wait for it; the lock of one that dies is let go."""
+    with _writing(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        path = cache / f"{recipe.file_name}.lock"
+        lock = path.open("wb")
+    with lock:
+        with suppress(OSError):  # a file system without locks: then several may compile it
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # whoever waited for it has taken it away
+                path.unlink()
 
 
 def _native_of(target: Target) -> Native:
@@ -182,9 +203,8 @@ def _cached(recipe: _Recipe, cache: Path) -> Build | None:
 
 
 def _made(recipe: _Recipe, cache: Path) -> Build:
-    """Runs the compiler. Other processes may do the same at the same time: the last one stays."""
+    """Runs the compiler. Should other processes do the same all the same, the last one stays."""
     with _writing(cache):
-        cache.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(
             prefix=".build-", dir=cache, ignore_cleanup_errors=True
         )

@@ -225,13 +225,13 @@ def test_completion_knows_targets_and_environments(engine: FakeEngine) -> None:
     ("text", "seconds"), [("500ms", 0.5), ("2s", 2), ("1m", 60), ("1.5h", 5400), ("3", 3)]
 )
 def test_times(text: str, seconds: float) -> None:
-    assert cli.parse_time(text) == seconds
+    assert check.parse_time(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "1d", "1e9", "nan", "1 s x"])
 def test_no_times(text: str) -> None:
     with pytest.raises(InvalidOption):
-        cli.parse_time(text)
+        check.parse_time(text)
 
 
 def test_progress_is_shown_on_terminals_four_times_a_second(

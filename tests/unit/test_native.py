@@ -264,13 +264,25 @@ print(made.hash, made.path.read_bytes()[1:4].decode())
 """
 
 
-def test_processes_build_at_the_same_time(folder: Path, cache: Path) -> None:
+def test_processes_build_at_the_same_time(
+    folder: Path, cache: Path, tmp_path: Path, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler, runs = counted
+    monkeypatch.setenv("PLAIT_CXX", str(compiler.path))
     command = [sys.executable, "-c", CONCURRENT, str(folder)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = {process.communicate(timeout=120)[0] for process in running}
     assert [process.returncode for process in running] == [0] * 4
     assert said == {f"{build(target_in(folder)).hash} ELF\n"}
-    assert not list(cache.glob(".build-*"))
+    assert runs() == 5 + 2, "each of five processes asks for the version, one compiles and links"
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_the_lock_of_a_process_that_died_is_free(folder: Path, cache: Path) -> None:
+    path = build(target_in(folder)).path
+    path.unlink()
+    path.with_name(f"{path.name.rpartition('-')[0]}.lock").touch()
+    assert build(target_in(folder)).path == path
 
 
 def test_the_cache_is_where_the_user_wants_it(

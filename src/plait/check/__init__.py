@@ -16,7 +16,7 @@ from plait.check.repeat import replay, show
 from plait.check.saving import file_name
 from plait.check.searching import fuzz
 from plait.check.shrinking import ShrunkFailure, shrink_file
-from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice
+from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice, parse_time
 from plait.discovery import discover
 from plait.errors import InvalidTarget
 from plait.shrink import Budget
@@ -39,6 +39,7 @@ __all__ = [
     "file_name",
     "fuzz",
     "matrix",
+    "parse_time",
     "replay",
     "show",
     "shrink_file",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `fuzz` and `replay` are asked, and what they answer."""
 
+import re
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,17 @@ from plait.verdict import Failed, GaveUp, GiveUpReason, NotDeterministic, Passed
 
 SECONDS_DEFAULT = 10.0  # of search, for each target and environment
 JOBS_MAX = 1024
+_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_time(text: str, option: str = "--time") -> float:
+    """Seconds, from "500ms", "2s", "1m", "1.5h" or plain seconds. Raises InvalidOption."""
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        what = f'"{text}" is not a time'
+        raise InvalidOption(what, option, "write a number and ms, s, m or h, as in 2s")
+    return float(match[1]) * _UNIT_SECONDS[match[2]]
 
 
 class TierChoice(StrEnum):

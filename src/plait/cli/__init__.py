@@ -24,7 +24,6 @@ from plait.cli.common import (
     app,
     complete_environment,
     complete_strategy,
-    parse_time,
     told,
 )
 from plait.cli.costs import costs
@@ -43,7 +42,7 @@ from plait.codec import Preset
 from plait.report import render
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
 
-__all__ = ["Exit", "agree", "app", "costs", "main", "matrix", "parse_time", "shrink"]
+__all__ = ["Exit", "agree", "app", "costs", "main", "matrix", "shrink"]
 
 
 # ---- commands
@@ -113,7 +112,7 @@ def fuzz(
             targets=tuple(targets or ()),
             environments=tuple(env or ()),
             strategy=strategy,
-            seconds=None if time_ is None else parse_time(time_),
+            seconds=None if time_ is None else check.parse_time(time_),
             executions=executions,
             seed=seed,
             jobs=jobs,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the commands share: the application, exit statuses, completion, options, errors as text."""
 
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,10 +14,7 @@ import typer
 from plait import check
 from plait.cli.output import say_error
 from plait.environment import ENVIRONMENTS
-from plait.errors import EngineBug, InvalidOption, UserError
-
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+from plait.errors import EngineBug, UserError
 
 
 class Exit(IntEnum):
@@ -120,12 +116,3 @@ def told() -> Iterator[None]:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         print("  this is a bug in Plait: please report it", file=sys.stderr)
         raise typer.Exit(Exit.BUG) from None
-
-
-def parse_time(text: str) -> float:
-    """Seconds, from "500ms", "2s", "1m", "1.5h" or plain seconds. Raises InvalidOption."""
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        what = f'"{text}" is not a time'
-        raise InvalidOption(what, "--time", "write a number and ms, s, m or h, as in 2s")
-    return float(match[1]) * _UNIT_SECONDS[match[2]]

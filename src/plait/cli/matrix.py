@@ -17,7 +17,6 @@ from plait.cli.common import (
     TierOption,
     app,
     complete_environment,
-    parse_time,
     told,
 )
 from plait.cli.output import print_json, print_report, warn, write_text
@@ -71,8 +70,8 @@ def matrix(
         options = check.MatrixOptions(
             targets=tuple(targets or ()),
             environments=tuple(env or ()),
-            pass_seconds=parse_time(time_),
-            fail_seconds=parse_time(fail_time),
+            pass_seconds=check.parse_time(time_),
+            fail_seconds=check.parse_time(fail_time),
             seed=seed,
             jobs=jobs,
             compiler=compiler,

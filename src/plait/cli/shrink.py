@@ -15,7 +15,6 @@ from plait.cli.common import (
     JsonFlag,
     TargetOption,
     app,
-    parse_time,
     told,
 )
 from plait.cli.output import labelled, print_json, print_report, width
@@ -38,7 +37,7 @@ def shrink(
 ) -> None:
     """Make a failure smaller: fewer deviations, contexts, operations, steps."""
     with told():
-        budget = check.Budget(executions=10**9, seconds=parse_time(time_))
+        budget = check.Budget(executions=10**9, seconds=check.parse_time(time_))
         console = Console(stderr=True)
         with console.status("shrinking"):
             done = check.shrink_file(file, out=out, budget=budget, target=target, compiler=compiler)

@@ -7,6 +7,7 @@ Knows values only: what it names and locates is handed to it.
 from plait.report.costs import CostRow, cost_lines, cost_svg
 from plait.report.matrix import Cell, matrix_lines, matrix_svg
 from plait.report.naming import Location, Names, Symbols
+from plait.report.suite import suite_lines
 from plait.report.text import WIDTH_DEFAULT, Explained, Headline, headline, render, verdict_sentence
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "matrix_lines",
     "matrix_svg",
     "render",
+    "suite_lines",
     "verdict_sentence",
 ]
