@@ -104,7 +104,7 @@ def test_as_declared_and_shown(project: Project) -> None:
     assert head.split() == ["up", "up-irq", "smp"]
     assert row.startswith("tray · model   pass 5,000   ")
     assert totals.startswith("3 of 3 cells as declared, 10,0")
-    assert totals.endswith("1 failure files in failures (-v names them)")
+    assert totals.endswith("1 failure file in failures (-v names them)")
     # The failure that was declared is shown in the report of its test, which passed.
     (file,) = project.files()
     assert "tray · up-irq · model   FAILED" in said
@@ -120,7 +120,7 @@ def test_as_declared_and_shown(project: Project) -> None:
     assert found["plait.verdict"] == "failed"
     assert found["plait.failure_file"] == f"failures/{file.name}"
     assert found["plait.seed"] == "1"
-    assert properties["test_as_declared[tray-up-model]", "plait.executions"] == "5000"
+    assert properties["test_as_declared[tray-up-model]"]["plait.executions"] == "5000"
 
 
 def test_workers_say_the_same(project: Project) -> None:

@@ -30,7 +30,8 @@ def suite_lines(rows: Sequence[Row], with_files: bool) -> list[Text]:
     total = f"{len(rows) - len(wrong)} of {len(rows)} cells as declared, {executions:,} executions"
     if saved:
         folders = ", ".join(sorted({file.rpartition("/")[0] or "." for file in saved}))
-        total += f", {len(saved)} failure files in {folders}"
+        files = "1 failure file" if len(saved) == 1 else f"{len(saved)} failure files"
+        total += f", {files} in {folders}"
         total += "" if with_files else " (-v names them)"
     lines.append(Text(total))
     return lines + [Text(f"  {file}") for file in saved if with_files]
