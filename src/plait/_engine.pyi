@@ -132,6 +132,38 @@ class Search:
     def causes(self) -> dict[int, int]:
         """How many executions failed, by cause (the group of a found failure)."""
 
+class Live:
+    """A live run; see plait.live. Its scenario begins as this one."""
+
+    def __init__(
+        self, target: Target, scenario: dict[str, Any], limits: dict[str, Any] | None = None
+    ) -> None: ...
+    @property
+    def scenario(self) -> dict[str, Any]: ...
+    @property
+    def verdict(self) -> dict[str, Any]: ...
+    @property
+    def costs(self) -> dict[str, int]: ...
+    @property
+    def failed(self) -> bool: ...
+    @property
+    def dropped(self) -> int: ...
+    def start(self, task: int, operation: dict[str, Any]) -> None:
+        """Adds to the task's program."""
+    def add_line(self, line: dict[str, Any]) -> int:
+        """A line that never fires but by `interrupt`; its number."""
+    def drop_line(self) -> None:
+        """Takes back the last line, which has not fired."""
+    def steps(self, context: str, count: int) -> int:
+        """Lets it take so many steps, while it can go on; how many it took."""
+    def interrupt(self, line: int, cpu: int) -> bool: ...
+    def migrate(self, task: int, cpu: int) -> bool: ...
+    def settle(self) -> None: ...
+    def outcome(self, detail: bool = False) -> Outcome:
+        """What a replay of it comes to."""
+    def heap(self) -> list[tuple[int, int, int, str, int]]: ...
+    def contexts(self) -> list[tuple[str, int, str, int, int]]: ...
+
 def run(
     target: Target,
     scenario: dict[str, Any],

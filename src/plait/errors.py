@@ -108,6 +108,10 @@ class InvalidOption(UserError):
     """An option of a command or function that means nothing."""
 
 
+class LiveRunOver(UserError):
+    """Something was to be done in a live run that has failed already."""
+
+
 @contextmanager
 def within(place: str) -> Iterator[None]:
     """Puts `place` before that of a user error: in "tasks[0]", "ops[1]" is "tasks[0].ops[1]"."""

@@ -81,6 +81,24 @@ def _model(source: ModelFile, target: str) -> tuple["_engine.ModelTarget", "Load
     return _engine.ModelTarget(declaration_of(loaded), native), loaded
 
 
+def result_from(outcome: "_engine.Outcome") -> RunResult:
+    """What an execution came to, from the engine's dict; with a trace if that has events."""
+    trace_hash = outcome["trace_hash"]
+    trace = None
+    if "events" in outcome:
+        trace = Trace.of(outcome["contexts"], outcome["events"], trace_hash)
+    return RunResult(
+        verdict=verdict_from_json(outcome["verdict"]),
+        schedule=Schedule.from_json(outcome["schedule"]),
+        trace_hash=trace_hash,
+        steps=outcome["steps"],
+        accesses=outcome["accesses"],
+        dropped_deviations=outcome["dropped_deviations"],
+        skipped_operations=outcome["skipped_operations"],
+        trace=trace,
+    )
+
+
 class Machine:
     """A target, loaded; runs any number of executions, one at a time.
 
@@ -134,17 +152,14 @@ class Machine:
             remedy = "use a scenario that was made for this version of the target"
             what = f'target "{self.target}" cannot run the scenario: {error}'
             raise InvalidScenario(what, None, remedy) from None
-        trace_hash = outcome["trace_hash"]
-        trace = None
-        if detail:
-            trace = Trace.of(outcome["contexts"], outcome["events"], trace_hash)
-        return RunResult(
-            verdict=verdict_from_json(outcome["verdict"]),
-            schedule=Schedule.from_json(outcome["schedule"]),
-            trace_hash=trace_hash,
-            steps=outcome["steps"],
-            accesses=outcome["accesses"],
-            dropped_deviations=outcome["dropped_deviations"],
-            skipped_operations=outcome["skipped_operations"],
-            trace=trace,
-        )
+        return result_from(outcome)
+
+    def live(self, scenario: Scenario, limits: Limits) -> "_engine.Live":
+        """A live run that begins with this scenario; see plait.live."""
+        from plait import _engine
+
+        try:
+            return _engine.Live(self.engine, scenario.to_json(), limits.to_json())
+        except (RuntimeError, ValueError) as error:
+            what = f'target "{self.target}" cannot run this: {error}'
+            raise InvalidScenario(what, None, "change what it names") from None

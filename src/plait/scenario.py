@@ -39,7 +39,7 @@ class OpKind(StrEnum):
 
 
 # A foreign free hands over a pointer that no alloc returned; the others, what a slot holds or held.
-_FREES_A_SLOT = frozenset({OpKind.FREE, OpKind.DOUBLE_FREE, OpKind.INTERIOR_FREE})
+FREES_A_SLOT = frozenset({OpKind.FREE, OpKind.DOUBLE_FREE, OpKind.INTERIOR_FREE})
 
 
 def slot_name(slot: int) -> str:
@@ -219,7 +219,7 @@ class Scenario:
         }
         for who, where, _, ops in self._programs():
             for index, op in enumerate(ops):
-                if op.kind in _FREES_A_SLOT and op.slot not in filled:
+                if op.kind in FREES_A_SLOT and op.slot not in filled:
                     name = slot_name(op.slot)
                     what = f'{who} frees slot "{name}", which no operation fills'
                     remedy = f'remove the free, or allocate "{name}" in some task'

@@ -164,11 +164,10 @@ class PagePool(Model):
             await self.retake(cpu)
             return
         if await h.local_free.load() is None:
-            mine = self.mine(cpu, pool)
             if await h.nalloc.load() != 0:
-                await (await mine).push_front(h)
+                await (await self.mine(cpu, pool)).push_front(h)
             else:
-                await (await mine).push_back(h)
+                await (await self.mine(cpu, pool)).push_back(h)
         await o.next.store(await h.local_free.load())
         await h.local_free.store(o)
 

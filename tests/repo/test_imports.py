@@ -22,8 +22,10 @@ LAYERS: list[set[str]] = [
     {"discovery"},
     {"native", "models"},
     {"machine"},
-    {"checks", "search", "campaign", "shrink", "report", "hypothesis", "fuzzing"},
+    {"checks", "search", "campaign", "shrink", "report", "fuzzing"},
     {"check"},
+    {"live"},
+    {"hypothesis"},
     {"cli", "pytest_plugin", "__main__"},
 ]
 

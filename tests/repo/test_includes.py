@@ -29,8 +29,9 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "tsan": {"machine/", "memory/", "task/", "fiber/", "check/", "trace/"},
     "tsan/runtime": {"base/hot.h", "tsan/table.h"},  # compiled into targets
     "search": {"machine/", "strategy/", "check/", "trace/", "tsan/native_target.h"},
+    "live": {"machine/", "check/"},  # a driver too: what somebody does by hand
     "bind": {
-        *("tsan/", "search/", "machine/", "strategy/", "devices/"),
+        *("tsan/", "search/", "live/", "machine/", "strategy/", "devices/"),
         *("memory/", "task/", "fiber/", "check/", "trace/"),
     },
 }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <stdexcept>
 
 #include "base/names.h"
 
@@ -52,17 +51,23 @@ ContextId context_from(const nb::dict& object, const char* key) {
   return id;
 }
 
+Operation one_operation(const nb::dict& object) {
+  const auto name = field<std::string>(object, "op");
+  const auto* found = std::find(kOperationNames.begin(), kOperationNames.end(), name);
+  if (found == kOperationNames.end()) fail("no operation is called \"" + name + "\"");
+  return {static_cast<OperationKind>(found - kOperationNames.begin()), field<uint8_t>(object, "slot"),
+          field_or<uint32_t>(object, "size", 0)};
+}
+
 std::vector<Operation> operations_from(const nb::list& objects) {
   std::vector<Operation> operations;
-  for (nb::handle item : objects) {
-    const auto object = as<nb::dict>(item, "an element of a list");
-    const auto name = field<std::string>(object, "op");
-    const auto* found = std::find(kOperationNames.begin(), kOperationNames.end(), name);
-    if (found == kOperationNames.end()) fail("no operation is called \"" + name + "\"");
-    operations.push_back({static_cast<OperationKind>(found - kOperationNames.begin()), field<uint8_t>(object, "slot"),
-                          field_or<uint32_t>(object, "size", 0)});
-  }
+  for (nb::handle item : objects) operations.push_back(one_operation(as<nb::dict>(item, "an element of a list")));
   return operations;
+}
+
+LineSpec one_line(const nb::dict& line) {
+  return {field_or<int>(line, "cpu", LineSpec::kAnyCpu), field<uint32_t>(line, "fires"),
+          operations_from(field<nb::list>(line, "ops"))};
 }
 
 nb::list to_list(const std::vector<Operation>& operations) {
@@ -77,33 +82,35 @@ nb::list to_list(const std::vector<Operation>& operations) {
   return list;
 }
 
+bool within(uint64_t value, uint64_t low, uint64_t high) { return low <= value && value <= high; }
+
+void require_size(const Operation& operation, const plait_target& target) {
+  if (operation.kind == OperationKind::kAlloc && !within(operation.size, target.size_min ? target.size_min : 1, target.size_max)) {
+    fail("the target takes no requests of " + std::to_string(operation.size) + " bytes");
+  }
+}
+
+void require_line(const LineSpec& line, uint32_t cpus, const plait_target& target) {
+  if (line.cpu < LineSpec::kAnyCpu || line.cpu >= static_cast<int>(cpus)) {
+    fail("an interrupt line goes to CPU " + std::to_string(line.cpu) + ", which there is not");
+  }
+  if (line.fires > 1000) fail("an interrupt line fires more than 1000 times");
+  for (const Operation& operation : line.operations) require_size(operation, target);
+}
+
 // What would break the machine, or blame the target for what it never promised.
 void require_runnable(const Scenario& scenario, const plait_target& target) {
-  const auto within = [](uint64_t value, uint64_t low, uint64_t high) { return low <= value && value <= high; };
   if (!within(scenario.cpus, 1, kCpusMax) || scenario.tasks.size() > kTasksMax || scenario.lines.size() > kLinesMax) {
     fail("the scenario is larger than the machine");
   }
   if (!within(scenario.page_size, 256, 65536) || !std::has_single_bit(scenario.page_size)) {
     fail("page_size " + std::to_string(scenario.page_size) + " is not a power of two from 256 to 65536");
   }
-  const auto sizes = [&](const std::vector<Operation>& operations) {
-    for (const Operation& operation : operations) {
-      if (operation.kind == OperationKind::kAlloc && !within(operation.size, target.size_min ? target.size_min : 1, target.size_max)) {
-        fail("the target takes no requests of " + std::to_string(operation.size) + " bytes");
-      }
-    }
-  };
   for (const TaskSpec& task : scenario.tasks) {
     if (index(task.cpu) >= scenario.cpus) fail("a task is on CPU " + std::to_string(index(task.cpu)) + ", which there is not");
-    sizes(task.operations);
+    for (const Operation& operation : task.operations) require_size(operation, target);
   }
-  for (const LineSpec& line : scenario.lines) {
-    if (line.cpu < LineSpec::kAnyCpu || line.cpu >= static_cast<int>(scenario.cpus)) {
-      fail("an interrupt line goes to CPU " + std::to_string(line.cpu) + ", which there is not");
-    }
-    if (line.fires > 1000) fail("an interrupt line fires more than 1000 times");
-    sizes(line.operations);
-  }
+  for (const LineSpec& line : scenario.lines) require_line(line, scenario.cpus, target);
   for (size_t i = 0; i < scenario.knobs.size(); ++i) {
     const plait_knob& knob = target.knobs[i];
     if (!within(scenario.knobs[i], knob.min, knob.max) && scenario.knobs[i] != knob.real) {
@@ -132,12 +139,22 @@ Scenario scenario_from(nb::dict object, const plait_target& target) {
                               operations_from(field<nb::list>(task, "ops"))});
   }
   for (nb::handle item : field<nb::list>(object, "interrupts")) {
-    const auto line = as<nb::dict>(item, "an interrupt line");
-    scenario.lines.push_back({field_or<int>(line, "cpu", LineSpec::kAnyCpu), field<uint32_t>(line, "fires"),
-                              operations_from(field<nb::list>(line, "ops"))});
+    scenario.lines.push_back(one_line(as<nb::dict>(item, "an interrupt line")));
   }
   require_runnable(scenario, target);
   return scenario;
+}
+
+Operation operation_from(nb::dict object, const plait_target& target) {
+  const Operation operation = one_operation(object);
+  require_size(operation, target);
+  return operation;
+}
+
+LineSpec line_from(nb::dict object, uint32_t cpus, const plait_target& target) {
+  LineSpec line = one_line(object);
+  require_line(line, cpus, target);
+  return line;
 }
 
 nb::dict to_python(const Scenario& scenario, const plait_target& target) {
@@ -232,6 +249,21 @@ nb::dict verdict_to_python(const Outcome& outcome) {
   }
   object["evidence"] = evidence;
   return object;
+}
+
+nb::dict outcome_to_python(const Machine& machine, const Outcome& outcome, const Limits& limits, bool detail) {
+  nb::dict result;
+  result["verdict"] = verdict_to_python(outcome);
+  result["trace_hash"] = machine.recorder().hash();
+  result["steps"] = outcome.steps;
+  result["accesses"] = outcome.accesses;
+  result["dropped_deviations"] = 0;
+  result["skipped_operations"] = outcome.skipped_operations;
+  result["schedule"] = to_python(machine.schedule());
+  result["limits"] = to_python(limits, outcome.shared_stacks);
+  result["contexts"] = context_names(machine);
+  if (detail) result["events"] = events_to_python(machine);
+  return result;
 }
 
 nb::list context_names(const Machine& machine) {

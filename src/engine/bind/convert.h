@@ -12,10 +12,14 @@
 namespace plait {
 
 Scenario scenario_from(nanobind::dict object, const plait_target& target);
+Operation operation_from(nanobind::dict object, const plait_target& target);
+LineSpec line_from(nanobind::dict object, uint32_t cpus, const plait_target& target);
 nanobind::dict to_python(const Scenario& scenario, const plait_target& target);
 std::vector<Deviation> schedule_from(nanobind::list objects);
 nanobind::list to_python(const std::vector<Deviation>& schedule);
 nanobind::dict verdict_to_python(const Outcome& outcome);
+// Of the machine's last run. limits: those that it had; detail: with its events.
+nanobind::dict outcome_to_python(const Machine& machine, const Outcome& outcome, const Limits& limits, bool detail);
 nanobind::list events_to_python(const Machine& machine);
 nanobind::list context_names(const Machine& machine);
 Limits limits_from(nanobind::handle object);

@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include "bind/convert.h"
+#include "bind/live.h"
 #include "bind/rings.h"
 #include "bind/target.h"
 #include "strategy/registry.h"
@@ -20,22 +21,13 @@ nb::dict run(Target& target, nb::dict scenario_object, nb::list schedule_objects
   const Scenario scenario = scenario_from(scenario_object, target.declaration());
   Replay replay{schedule_from(schedule_objects)};
   const Limits limits = limits_from(limits_object);
-  nb::dict result;
   Outcome outcome;
   run_on(target, [&] {
     machine().load(scenario, limits);
     outcome = machine().run(replay, 0, {limits, true, detail});
   });
-  result["verdict"] = verdict_to_python(outcome);
-  result["trace_hash"] = machine().recorder().hash();
-  result["steps"] = outcome.steps;
-  result["accesses"] = outcome.accesses;
+  nb::dict result = outcome_to_python(machine(), outcome, limits, detail);
   result["dropped_deviations"] = replay.dropped();
-  result["skipped_operations"] = outcome.skipped_operations;
-  result["schedule"] = to_python(machine().schedule());
-  result["limits"] = to_python(limits, outcome.shared_stacks);
-  result["contexts"] = context_names(machine());
-  if (detail) result["events"] = events_to_python(machine());
   return result;
 }
 
@@ -128,6 +120,7 @@ NB_MODULE(_engine, module) {
       .def(nb::init<Target&, nb::dict>(), "target"_a, "options"_a, nb::keep_alive<1, 2>())
       .def("step", &PythonSearch::step, "seconds"_a)
       .def_prop_ro("causes", &PythonSearch::causes);
+  add_live(module);
   module.def("run", &run, "target"_a, "scenario"_a, "schedule"_a, nb::kw_only(), "detail"_a = false,
              "limits"_a = nb::none());
   add_rings(module);

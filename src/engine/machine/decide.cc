@@ -144,7 +144,7 @@ Footprint Machine::next(const Move& move) {
   return {step.address >> kGranuleShift, !is_access(step.kind) || (step.access & kWrite) != 0};
 }
 
-// Asks the strategy until somebody takes a step; that context, or null when nothing can move.
+// Asks the strategy until somebody takes a step; that context, or null when nothing can move, or shall.
 Context* Machine::decide() {
   for (;;) {
     enabled_.clear();
@@ -153,6 +153,7 @@ Context* Machine::decide() {
     if (last_) point = {last_->id, last_->steps, steps_, false};
     point.forced = !last_ || default_.kind != MoveKind::kGo || cpus_[index(default_.cpu)].top() != last_;
     const Choice choice = strategy_->choose(*this, point);
+    if (choice.index == kStop) return nullptr;
     Move move = default_;
     if (choice.index != 0) {
       ENGINE_CHECK(choice.index < enabled_.size());

@@ -55,6 +55,8 @@ class Machine : private Moves {
 
   // Runs the target's init under this scenario; executions start from the state that it leaves.
   void load(const Scenario& scenario, const Limits& limits);
+  // Other programs on the machine that was loaded, with as many tasks; what init left stays.
+  void set_programs(const Scenario& scenario);
   uint64_t loads() const { return loads_; }  // changes with every load, whoever asked for it
   // Steps of the longest execution since the load: what strategies are told.
   uint32_t longest() const { return longest_; }
@@ -63,8 +65,11 @@ class Machine : private Moves {
   Outcome run(Strategy& strategy, uint64_t seed, const RunOptions& options);
   const std::vector<Deviation>& schedule() const { return schedule_; }  // of the last run
   const Recorder& recorder() const { return recorder_; }
+  std::span<Context* const> contexts() const { return used_; }  // and objects: as the last run left them
+  const Objects& objects() const { return objects_; }
   Text context_name(int slot) const;
   uint64_t encode(uintptr_t address) const;
+  uint64_t relative(uintptr_t pc) const;  // to the target's code; 0: not in it
   const Scenario& scenario() const { return scenario_; }
   Hot& hot() { return hot_; }
   Memory& memory() { return memory_; }
@@ -160,6 +165,7 @@ class Machine : private Moves {
   const plait_target& model_beneath(uintptr_t pc);
 
   // run.cc
+  void count_contexts();
   void begin_run(const RunOptions& options);
   void run_once(Strategy& strategy, uint64_t seed, const RunOptions& options);
   void enter(Context& first);  // from the main stack into a fiber, until the execution ends
@@ -317,7 +323,6 @@ class Machine : private Moves {
   Evidence here(uintptr_t pc, std::string_view what);
   Evidence there(const Context& context, std::string_view what);
   Text place_name(uintptr_t address) const;
-  uint64_t relative(uintptr_t pc) const;
   bool in_code(uintptr_t pc) const;
   void stuck_failure(Failure failure);
   static void black_box(void* machine);

@@ -23,6 +23,7 @@ struct RunOptions {
   Limits limits;
   bool record = false;  // trace hash (every step goes through the engine)
   bool events = false;  // and keep the events
+  bool judge = true;    // what is left when nothing moves any more; false: somebody will go on from there
 };
 
 struct Outcome {

@@ -164,12 +164,6 @@ void Machine::load(const Scenario& scenario, const Limits& limits) {
   init_failed_ = false;
   outcome_ = Outcome{};
   slow_ = recording_ = false;
-  slots_used_ = 0;
-  const auto use = [this](const std::vector<Operation>& operations) {
-    for (const Operation& operation : operations) slots_used_ = std::max(slots_used_, operation.slot + 1u);
-  };
-  for (const TaskSpec& task : scenario_.tasks) use(task.operations);
-  for (const LineSpec& line : scenario_.lines) use(line.operations);
   const plait_target& target = *target_.declaration;
   for (size_t i = 0; target.knobs && target.knobs[i].name; ++i) {
     const uint64_t value = i < scenario.knobs.size() ? scenario.knobs[i] : target.knobs[i].standard;
@@ -185,6 +179,22 @@ void Machine::load(const Scenario& scenario, const Limits& limits) {
     if (init_failed_) init_outcome_ = outcome_;
   }
   memory_.snapshot();
+  count_contexts();
+}
+
+void Machine::set_programs(const Scenario& scenario) {
+  scenario_.tasks = scenario.tasks;
+  scenario_.lines = scenario.lines;
+  count_contexts();
+}
+
+void Machine::count_contexts() {
+  slots_used_ = 0;
+  const auto use = [this](const std::vector<Operation>& operations) {
+    for (const Operation& operation : operations) slots_used_ = std::max(slots_used_, operation.slot + 1u);
+  };
+  for (const TaskSpec& task : scenario_.tasks) use(task.operations);
+  for (const LineSpec& line : scenario_.lines) use(line.operations);
   for (Context& context : contexts_) context.state = ContextState::kUnused;
   task_count_ = static_cast<uint32_t>(scenario_.tasks.size());
   used_.clear();
@@ -245,14 +255,14 @@ void Machine::run_once(Strategy& strategy, uint64_t seed, const RunOptions& opti
   mode_ = Mode::kRun;
   if (Context* first = decide()) enter(*first);
   order_.stop();
-  if (outcome_.verdict == VerdictKind::kPassed && !retry_) {
+  if (options.judge && outcome_.verdict == VerdictKind::kPassed && !retry_) {
     if (quiescent()) {
       judge_quiescence();
     } else {
       stuck();
     }
   }
-  judge_order();
+  if (options.judge) judge_order();
   mode_ = Mode::kIdle;
   if (recording_) recorder_.close(0, false);
 }

@@ -29,7 +29,7 @@ enum class Until : uint8_t {
 // The choice, and for how many further visible operations to be left alone: so long the machine takes defaults without
 // asking. This is what makes a step a function call and not a question.
 struct Choice {
-  uint32_t index = 0;  // into all(); 0: the default
+  uint32_t index = 0;  // into all(); 0: the default; or kStop
   uint32_t quiet = 0;
   Until until = Until::kOver;
 };
@@ -61,5 +61,6 @@ class Strategy {
 };
 
 constexpr uint32_t kForever = 1u << 30;
+constexpr uint32_t kStop = ~0u;  // the execution ends here, as it stands
 
 }  // namespace plait

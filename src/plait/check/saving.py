@@ -85,10 +85,8 @@ class Searcher:
             steps=finding.steps,
             limits=finding.limits,
         )
-        file = self._start.out / file_name(content)
         try:
-            _make_folder(self._start.out)
-            codec.save(file, content)
+            file = save_in(self._start.out, content)
         except OutputUnwritable as error:
             return Record(finding, content, None, error)
         return Record(finding, content, file, None)
@@ -104,6 +102,14 @@ def file_name(failure: FailureFile) -> str:
     target = failure.target.replace(":", "-")  # a variant's
     tier = "-model" if failure.tier is Tier.MODEL else ""
     return f"{target}-{failure.environment}{tier}-{kind}-{digits}.json"
+
+
+def save_in(out: Path, failure: FailureFile) -> Path:
+    """Writes the failure to a file of its own in the folder. Raises OutputUnwritable."""
+    file = out / file_name(failure)
+    _make_folder(out)
+    codec.save(file, failure)
+    return file
 
 
 def _make_folder(out: Path) -> None:

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "live/live.h"
+
+#include <algorithm>
+
+namespace plait {
+namespace {
+
+ContextId task_id(uint32_t task) { return {ContextKind::kTask, static_cast<uint8_t>(task), 0}; }
+
+}  // namespace
+
+void Live::prepare() {
+  if (load_ == 0 || machine_.loads() != load_) {
+    machine_.load(scenario_, limits_);
+    load_ = machine_.loads();
+  } else {
+    machine_.set_programs(scenario_);
+  }
+}
+
+void Live::run(Script::Then then, const Act& act) {
+  prepare();
+  script_.ask(then, act);
+  settled_ = then == Script::Then::kDefaults;
+  RunOptions options{limits_, false, false, settled_};
+  last_ = machine_.run(script_, 0, options);
+  limits_.shared_stacks = last_.shared_stacks;
+  deferred_ = deferred_ && script_.idle();
+  stale_ = false;
+  // Whoever took the last steps was not asked about since.
+  for (const Context* context : machine_.contexts()) {
+    if (context->state != ContextState::kUnused) script_.ended(context->id, context->steps);
+  }
+}
+
+uint32_t Live::steps(ContextId who, uint32_t steps) {
+  Act act{Act::Kind::kSteps, who, std::min(steps, kForever), {}, 0, false};
+  run(Script::Then::kSteps, act);
+  script_.keep();
+  if (script_.idle() && !failed() && who.kind == ContextKind::kIrq) {  // it will come before what moves next
+    act.most = true;
+    script_.add(act);
+  }
+  return script_.taken();
+}
+
+bool Live::interrupt(uint32_t line, CpuId cpu) {
+  const Act act{Act::Kind::kInterrupt, {}, 0, cpu, static_cast<uint8_t>(line), false};
+  ++scenario_.lines[line].fires;
+  run(Script::Then::kInterrupt, act);
+  if (script_.done()) {
+    script_.keep();
+    return true;
+  }
+  if (!failed() && script_.idle() && !deferred_) {
+    script_.add(act);
+    deferred_ = true;
+    return true;
+  }
+  --scenario_.lines[line].fires;
+  return false;
+}
+
+bool Live::migrate(uint32_t task, CpuId cpu) {
+  const Act act{Act::Kind::kMigrate, task_id(task), 0, cpu, 0, false};
+  run(Script::Then::kMigrate, act);
+  const bool idle = machine_.contexts()[task]->state == ContextState::kFinished;
+  if (script_.done()) {
+    script_.keep();
+  } else if (!failed() && idle) {
+    script_.add(act);
+  }
+  return script_.done() || idle;
+}
+
+void Live::settle() {
+  run(Script::Then::kDefaults);
+  script_.keep();
+}
+
+Outcome Live::outcome(bool events) {
+  prepare();
+  script_.ask(Script::Then::kDefaults);
+  stale_ = true;
+  return machine_.run(script_, 0, {limits_, true, events, true});
+}
+
+void Live::refresh() {
+  if (stale_ || machine_.loads() != load_) run(settled_ ? Script::Then::kDefaults : Script::Then::kStop);
+}
+
+bool Live::begun(uint32_t task) const {
+  return std::any_of(script_.acts().begin(), script_.acts().end(), [&](const Act& act) { return act.who == task_id(task); });
+}
+
+}  // namespace plait

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A live run: an execution that is made move by move while somebody watches, and whose programs grow meanwhile.
+// Each move runs what was done so far again from the start (some microseconds) and goes on from there. So at any time
+// it is a plain scenario and a plain schedule, with nothing kept on a suspended stack that other uses of the machine
+// could disturb, and replay, shrinking and reports take it like any other.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "live/script.h"
+#include "machine/machine.h"
+
+namespace plait {
+
+class Live {
+ public:
+  // The target must have been set on the machine before each call that runs.
+  Live(Machine& machine, Scenario scenario, const Limits& limits)
+      : machine_(machine), scenario_(std::move(scenario)), limits_(limits) {}
+
+  // Programs: what is added is done when its context runs.
+  void add(uint32_t task, const Operation& operation) {
+    scenario_.tasks[task].operations.push_back(operation);
+    stale_ = true;
+    settled_ = false;
+  }
+  void add_line(const LineSpec& line) { scenario_.lines.push_back(line); }
+  void drop_line() { scenario_.lines.pop_back(); }
+  void place(uint32_t task, CpuId cpu) { scenario_.tasks[task].cpu = cpu; }  // of one that has not begun
+
+  // Lets the context take steps as long as it can go on; how many it took.
+  uint32_t steps(ContextId who, uint32_t steps);
+  // Starts the handler. Where nothing can move, it comes before whatever moves next; one may wait so. False: interrupts
+  // are off there, its handler runs, or the line goes elsewhere.
+  bool interrupt(uint32_t line, CpuId cpu);
+  // False: it is not preemptible now. A task with nothing to do is there when it has something.
+  bool migrate(uint32_t task, CpuId cpu);
+  // Everything that was started, by default moves, until nothing can move; then the end is judged.
+  void settle();
+  // What a replay comes to, which goes on from here by defaults. The machine has its schedule and recorder.
+  Outcome outcome(bool events);
+  // Puts this run's state on the machine, when somebody has used it for something else since.
+  void refresh();
+
+  const Scenario& scenario() const { return scenario_; }
+  const Limits& limits() const { return limits_; }
+  Machine& machine() { return machine_; }
+  const Outcome& last() const { return last_; }
+  bool failed() const { return last_.verdict != VerdictKind::kPassed; }
+  bool settled() const { return settled_; }
+  uint32_t dropped() const { return script_.dropped(); }
+  bool begun(uint32_t task) const;
+
+ private:
+  void prepare();
+  void run(Script::Then then, const Act& act = {});
+
+  Machine& machine_;
+  Scenario scenario_;
+  Limits limits_;
+  Script script_;
+  Outcome last_;
+  bool settled_ = false;
+  bool stale_ = true;
+  bool deferred_ = false;  // an interrupt waits for something to move
+  uint64_t load_ = 0;  // the machine's load that was ours
+};
+
+}  // namespace plait

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "live/script.h"
+
+#include <algorithm>
+
+namespace plait {
+namespace {
+
+constexpr uint32_t kNone = kStop;
+
+}  // namespace
+
+void Script::begin(uint64_t, uint32_t) {
+  news_.clear();
+  taken_.clear();
+  next_ = 0;
+  following_ = true;
+  done_ = false;
+  dropped_ = 0;
+}
+
+uint32_t Script::steps_of(ContextId who) const {
+  for (const Taken& taken : taken_) {
+    if (taken.who == who) return taken.steps;
+  }
+  return 0;
+}
+
+void Script::note(ContextId who, uint32_t steps) {
+  if (steps == 0) return;
+  const auto known = std::find_if(taken_.begin(), taken_.end(), [&](const Taken& taken) { return taken.who == who; });
+  if (known == taken_.end()) {
+    taken_.push_back({who, steps});
+  } else if (known->steps == steps) {
+    return;
+  } else {
+    known->steps = steps;
+  }
+  if (!following_) append(news_, {Act::Kind::kSteps, who, steps, {}, 0, false});
+}
+
+void Script::append(std::vector<Act>& acts, const Act& act) {
+  const bool longer = !acts.empty() && act.kind == Act::Kind::kSteps && acts.back().kind == Act::Kind::kSteps &&
+                      acts.back().who == act.who && !acts.back().most && !act.most;
+  if (longer) {
+    acts.back() = act;
+  } else {
+    acts.push_back(act);
+  }
+}
+
+uint32_t Script::find(std::span<const Move> moves, const Act& act) {
+  for (uint32_t i = 0; i < moves.size(); ++i) {
+    const Move& move = moves[i];
+    switch (act.kind) {
+      case Act::Kind::kSteps:
+        if ((move.kind == MoveKind::kGo || move.kind == MoveKind::kPreempt) && move.who == act.who) return i;
+        break;
+      case Act::Kind::kInterrupt:
+        if (move.kind == MoveKind::kInterrupt && move.cpu == act.cpu && move.number == act.line) return i;
+        break;
+      case Act::Kind::kMigrate:
+        if (move.kind == MoveKind::kMigrate && move.cpu == act.cpu && move.who == act.who) return i;
+        break;
+    }
+  }
+  return kNone;
+}
+
+std::optional<Choice> Script::follow(Moves& enabled) {
+  while (next_ < acts_.size()) {
+    const Act& act = acts_[next_];
+    const uint32_t taken = act.kind == Act::Kind::kSteps ? steps_of(act.who) : 0;
+    if (act.kind == Act::Kind::kSteps && taken >= act.steps) {
+      ++next_;
+      continue;
+    }
+    const uint32_t index = find(enabled.all(), act);
+    if (act.kind != Act::Kind::kSteps || index == kNone) ++next_;
+    if (index != kNone) return Choice{index, act.kind == Act::Kind::kSteps ? act.steps - taken - 1 : 0, Until::kOver};
+    // A task with nothing to do migrates once it has something.
+    if (act.kind != Act::Kind::kMigrate && !act.most) ++dropped_;
+  }
+  return std::nullopt;
+}
+
+Choice Script::act(Moves& enabled) {
+  constexpr Choice kLeave{kStop, 0, Until::kOver};
+  switch (then_) {
+    case Then::kStop: break;
+    case Then::kSteps: {
+      const uint32_t index = taken() < request_.steps ? find(enabled.all(), request_) : kNone;
+      return index == kNone ? kLeave : Choice{index, request_.steps - taken() - 1, Until::kOver};
+    }
+    case Then::kInterrupt:
+    case Then::kMigrate: {
+      const uint32_t index = done_ ? kNone : find(enabled.all(), request_);
+      if (index == kNone) return kLeave;
+      done_ = true;
+      news_.push_back(request_);
+      return {index, 0, Until::kOver};
+    }
+    case Then::kDefaults: {
+      const Move& first = enabled.all()[0];
+      if (first.kind == MoveKind::kInterrupt) {
+        news_.push_back({Act::Kind::kInterrupt, {}, 0, first.cpu, first.number, false});
+      }
+      return {0, kForever, Until::kSwitch};
+    }
+  }
+  return kLeave;
+}
+
+Choice Script::choose(Moves& enabled, const Point& point) {
+  if (point.context.kind != ContextKind::kStart) note(point.context, point.after);
+  if (following_) {
+    if (const std::optional<Choice> choice = follow(enabled)) return *choice;
+    following_ = false;
+    base_ = steps_of(request_.who);
+  }
+  return act(enabled);
+}
+
+}  // namespace plait
