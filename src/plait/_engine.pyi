@@ -66,6 +66,27 @@ class Outcome(TypedDict):
     limits: dict[str, Any]
     contexts: list[str]
     events: NotRequired[list[EventTuple]]
+    fates: NotRequired[list[str]]
+
+class ProbedOutcome(TypedDict):
+    """One way in which executions ended.
+
+    schedule: of the first that did. count: how many did.
+    """
+
+    verdict: dict[str, Any]
+    schedule: list[dict[str, Any]]
+    count: int
+
+class ProbeResult(TypedDict):
+    """What many executions came to.
+
+    numbers: for each schedule that was given, the index of its outcome. fates: of its deviations.
+    """
+
+    outcomes: list[ProbedOutcome]
+    numbers: list[int]
+    fates: list[list[str]]
 
 class FoundFailure(TypedDict):
     """The first failure of a cause.
@@ -163,6 +184,21 @@ class Live:
         """What a replay of it comes to."""
     def heap(self) -> list[tuple[int, int, int, str, int]]: ...
     def contexts(self) -> list[tuple[str, int, str, int, int]]: ...
+
+def probe(
+    target: Target,
+    scenario: dict[str, Any],
+    schedules: list[list[dict[str, Any]]],
+    *,
+    limits: dict[str, Any] | None,
+    executions: int = 0,
+    closing: dict[str, Any] | None = None,
+) -> ProbeResult:
+    """Runs the schedules, then as many executions more by the random walk. ValueError as in run.
+
+    closing: windows to keep closed: their guards (bits), opening and closing places, and places
+    whose accesses count as marked.
+    """
 
 def run(
     target: Target,

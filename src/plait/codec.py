@@ -14,14 +14,15 @@ import re
 import secrets
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
+from plait.anchors import Anchors
 from plait.errors import (
     Checks,
     InvalidFailureFile,
@@ -36,8 +37,10 @@ from plait.scenario import Scenario
 from plait.schedule import Schedule
 from plait.trace import hash_text
 from plait.verdict import Verdict, verdict_from_json
+from plait.why import Why
 
-FILE_VERSION = 1
+FILE_VERSION = 2
+FILE_VERSION_MIN = 1  # without "anchors" and "why"
 SIZE_MAX = 16 << 20  # bytes
 DEPTH_MAX = 32  # a valid file nests 6 deep
 
@@ -45,6 +48,8 @@ _TAG = "failure"
 _FIND_AGAIN = "restore the file from a copy, or find the failure again with plait fuzz"
 _DIGITS_MAX = 30  # more are out of range of every field, and cut off to stay cheap
 _LINE_MAX = 100
+
+Part = TypeVar("Part")
 
 _check = Checks(InvalidFailureFile)
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")  # no path: targets are looked up by it
@@ -132,7 +137,8 @@ class FailureFile:
 
     plait_version: that found it. target, environment: their names. seed: of the search that found
     it. steps: of the failing execution. trace_hash: 64 bits, that a replay must come to again.
-    Raises InvalidFailureFile.
+    anchors: where its deviations are in the source; why: what decides it; None: not known. Raises
+    InvalidFailureFile.
     """
 
     plait_version: str
@@ -148,6 +154,8 @@ class FailureFile:
     seed: int
     steps: int
     limits: Limits
+    anchors: Anchors | None = None
+    why: Why | None = None
 
     def __post_init__(self) -> None:
         _check.text(self.plait_version, "plait_version", "a version", _VERSION)
@@ -164,6 +172,8 @@ class FailureFile:
         _check.one(self.limits, "limits", Limits)
         for name in ("trace_hash", "seed", "steps"):
             _check.integer(getattr(self, name), name, 0, 2**64 - 1)
+        if self.anchors is not None and len(self.anchors.cuts) != len(self.schedule):
+            raise _check.refuse(len(self.anchors.cuts), "anchors", "cuts", "one a deviation")
 
     def to_json(self) -> dict[str, Any]:
         """The failure file as JSON."""
@@ -183,6 +193,8 @@ class FailureFile:
             "seed": self.seed,
             "steps": self.steps,
             "limits": self.limits.to_json(),
+            "anchors": None if self.anchors is None else self.anchors.to_json(),
+            "why": None if self.why is None else self.why.to_json(),
         }
 
     @classmethod
@@ -190,8 +202,10 @@ class FailureFile:
         """The failure file from JSON found at `where`. Raises InvalidFailureFile."""
         try:
             with within(where):
-                _check_version(value)
+                version = _check_version(value)
                 names = [field.name for field in fields(cls)]
+                if version == FILE_VERSION_MIN:
+                    names = names[:-2]  # "anchors" and "why" came with version 2
                 members = dict(_check.members(value, ("plait", "version", *names)))
                 del members["plait"], members["version"]
                 digits = members["trace_hash"]
@@ -205,6 +219,8 @@ class FailureFile:
                         "schedule": Schedule.from_json(members["schedule"], "schedule"),
                         "verdict": verdict_from_json(members["verdict"], "verdict"),
                         "limits": Limits.from_json(members["limits"], "limits"),
+                        "anchors": _maybe(Anchors.from_json, members, "anchors"),
+                        "why": _maybe(Why.from_json, members, "why"),
                     }
                 )
         except InvalidFailureFile:
@@ -213,8 +229,13 @@ class FailureFile:
             raise InvalidFailureFile(error.what, error.where, error.remedy) from None
 
 
-def _check_version(value: object) -> None:
-    """Refuses what is no failure file, or of another version, before looking at anything else."""
+def _maybe(read: Callable[[object, str], Part], members: dict[str, Any], name: str) -> Part | None:
+    value = members.get(name)
+    return None if value is None else read(value, name)
+
+
+def _check_version(value: object) -> int:
+    """Its version. Refuses what is no failure file, or of another one, before all else."""
     if not isinstance(value, dict) or "plait" not in value:
         what = f"not a failure file: {shown(value)}"
         if isinstance(value, dict):
@@ -224,13 +245,13 @@ def _check_version(value: object) -> None:
         what = f'plait is {shown(value["plait"])}, not "{_TAG}"'
         raise InvalidFailureFile(what, "plait", "give a file as plait fuzz saved it")
     version = _check.integer(value.get("version"), "version", 0, 2**31)
-    if version == FILE_VERSION:
-        return
+    if FILE_VERSION_MIN <= version <= FILE_VERSION:
+        return version
     writer = value.get("plait_version")
     known = isinstance(writer, str) and _VERSION.fullmatch(writer)
     what = (
         f"written by Plait {writer if known else '(version unknown)'}, file version {version}; "
-        f"this Plait reads version {FILE_VERSION}"
+        f"this Plait reads versions {FILE_VERSION_MIN} to {FILE_VERSION}"
     )
     newer = version > FILE_VERSION
     raise InvalidFailureFile(what, "version", "upgrade Plait" if newer else _FIND_AGAIN)

@@ -6,8 +6,9 @@ own. The engine is imported when a target is first loaded, so that commands that
 completion) start without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from enum import IntFlag, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,61 @@ class RunResult:
     dropped_deviations: int
     skipped_operations: int
     trace: Trace | None = None
+    fates: tuple["Fate", ...] = ()
+
+
+class Fate(StrEnum):
+    """What came of a deviation: its anchor may never have come, or it was not enabled there."""
+
+    MADE = "made"
+    NOT_ENABLED = "not enabled"
+    NOT_REACHED = "not reached"
+
+
+class Guards(IntFlag):
+    """What is kept away from a context while it is in a window (engine: machine/closing.h)."""
+
+    NONE = 0
+    NO_MIGRATION = 1
+    NO_PREEMPTION = 2
+    NO_INTERRUPTS = 4
+    NO_OTHERS = 8
+
+
+Places = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Windows that runs keep closed.
+
+    windows: the places of the first and of the last step of each stretch, return addresses relative
+    to the module; 0 is the call or the return of an operation. marked: places whose accesses count
+    as marked.
+    """
+
+    guards: Guards = Guards.NONE
+    windows: tuple[tuple[Places, Places], ...] = ()
+    marked: Places = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As the engine takes it."""
+        windows = [(list(opens), list(closes)) for opens, closes in self.windows]
+        return {"guards": int(self.guards), "windows": windows, "marked": list(self.marked)}
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What many executions of a scenario came to.
+
+    verdicts: each way in which one ended, failures by their places. counts: how many did. numbers:
+    for each schedule that was given, its verdict's index. fates: what came of its deviations.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    counts: tuple[int, ...]
+    numbers: tuple[int, ...]
+    fates: tuple[tuple[Fate, ...], ...]
 
 
 def limits_from(values: Mapping[str, Any]) -> Limits:
@@ -96,6 +152,7 @@ def result_from(outcome: "_engine.Outcome") -> RunResult:
         dropped_deviations=outcome["dropped_deviations"],
         skipped_operations=outcome["skipped_operations"],
         trace=trace,
+        fates=tuple(map(Fate, outcome.get("fates", ()))),
     )
 
 
@@ -163,3 +220,32 @@ class Machine:
         except (RuntimeError, ValueError) as error:
             what = f'target "{self.target}" cannot run this: {error}'
             raise InvalidScenario(what, None, "change what it names") from None
+
+    def probe(
+        self,
+        scenario: Scenario,
+        schedules: Sequence[Schedule],
+        limits: Limits,
+        executions: int = 0,
+        closing: Closing | None = None,
+    ) -> Probed:
+        """Executes the scenario under each of these schedules, then so often by a random walk.
+
+        The walk is the same each time. closing: windows to keep closed meanwhile.
+        """
+        from plait import _engine
+
+        found = _engine.probe(
+            self.engine,
+            scenario.to_json(),
+            [schedule.to_json() for schedule in schedules],
+            limits=limits.to_json(),
+            executions=executions,
+            closing=None if closing is None else closing.to_json(),
+        )
+        return Probed(
+            tuple(verdict_from_json(each["verdict"]) for each in found["outcomes"]),
+            tuple(each["count"] for each in found["outcomes"]),
+            tuple(found["numbers"]),
+            tuple(tuple(map(Fate, fates)) for fates in found["fates"]),
+        )

@@ -86,10 +86,15 @@ class Symbols:
 
     def source_line(self, location: Location) -> str | None:
         """What the source says there, without indentation; None when it cannot be read."""
-        lines = _source_lines(location.path)
-        if not 1 <= location.line <= len(lines):
-            return None
-        return printable(lines[location.line - 1].expandtabs().strip(), _LINE_MAX)
+        return source_line(location.path, location.line)
+
+
+def source_line(path: str, line: int) -> str | None:
+    """What a source says there, without indentation; None when it cannot be read."""
+    lines = _source_lines(path, _changed(path))
+    if not 1 <= line <= len(lines):
+        return None
+    return printable(lines[line - 1].expandtabs().strip(), _LINE_MAX)
 
 
 class Lines(Protocol):
@@ -196,8 +201,16 @@ def _tables(path: str, _mtime_ns: int, _size: int) -> _Tables:
     return _Tables(Path(path).read_bytes())
 
 
+def _changed(path: str) -> int:
+    """When the file was written last, so that another state of it is read anew."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except (OSError, ValueError):
+        return 0
+
+
 @lru_cache(maxsize=64)
-def _source_lines(path: str) -> tuple[str, ...]:
+def _source_lines(path: str, _mtime_ns: int) -> tuple[str, ...]:
     try:
         return tuple(Path(path).read_text(encoding="utf-8", errors="replace").split("\n"))
     except (OSError, ValueError):

@@ -195,6 +195,8 @@ class Trace:
 
 CALLS = (EventKind.CALL_ALLOC, EventKind.CALL_FREE)
 """With which an operation begins."""
+RETURNS = (EventKind.RETURN_ALLOC, EventKind.RETURN_FREE)
+"""With which it ends."""
 
 
 def steps_of(trace: Trace) -> dict[str, list[Event]]:

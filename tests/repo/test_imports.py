@@ -16,7 +16,7 @@ from repo.tree import PACKAGE, ROOT, files_under, name
 # Lowest first; a module imports modules of lower layers. A new module needs a place here.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"scenario", "schedule", "trace", "verdict", "codec"},
+    {"scenario", "schedule", "trace", "verdict", "why", "anchors", "codec"},
     {"compilers", "costs", "environment", "model", "symbols"},
     {"target"},
     {"discovery"},
@@ -35,7 +35,9 @@ PEERS: dict[str, set[str]] = {
     "schedule": {"scenario"},  # context names
     "trace": {"scenario", "schedule"},
     "verdict": {"scenario", "schedule", "trace"},
-    "codec": {"scenario", "schedule", "trace", "verdict"},
+    "why": {"schedule"},
+    "anchors": {"trace"},  # kinds of steps
+    "codec": {"scenario", "schedule", "trace", "verdict", "why", "anchors"},
     "campaign": {"search"},  # its worker processes search
     "fuzzing": {"campaign", "search"},  # decodes bytes into what a search would run
     "__main__": {"cli"},

@@ -113,8 +113,10 @@ class FakeSymbols:
         if pc_relative > 0x1000:
             return ()
         line = int(f"{pc_relative:x}")
-        library = SimpleNamespace(file="queue.h", line=7, path="/usr/include/queue.h")
-        own = SimpleNamespace(file="pool.cc", line=line, path="/toy/pool.cc")
+        library = SimpleNamespace(
+            file="queue.h", line=7, function="pop", path="/usr/include/queue.h"
+        )
+        own = SimpleNamespace(file="pool.cc", line=line, function="alloc", path="/toy/pool.cc")
         return (library, own) if line == 90 else (own,)
 
     def state(self, offset: int) -> str | None:
@@ -222,8 +224,27 @@ class FakeEngine:
             "steps": 8,
             "accesses": 4,
             "dropped_deviations": 0,
+            "fates": ["made"] * len(schedule),
             "schedule": schedule,
             "skipped_operations": 0,
+        }
+
+    def probe(
+        self,
+        target: object,
+        scenario: dict[str, Any],
+        schedules: list[list[dict[str, Any]]],
+        *,
+        limits: dict[str, int] | None,
+        executions: int = 0,
+        closing: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """All of them fail as the search found it."""
+        count = len(schedules) + executions
+        return {
+            "outcomes": [{"verdict": self.verdict, "schedule": [], "count": count}],
+            "numbers": [0] * len(schedules),
+            "fates": [["made"] * len(schedule) for schedule in schedules],
         }
 
 

@@ -53,7 +53,7 @@ def test_a_failure_is_saved_and_explained(engine: FakeEngine) -> None:
     assert failure.content.trace_hash == fake_engine.TRACE_HASH
     assert failure.explained.trace is not None
     assert failure.explained.count == 12
-    assert engine.runs == 1
+    assert engine.runs == 2, "once to explain it, once to tell where in the source it is"
 
 
 def test_json_has_exactly_the_keys_of_the_documentation(engine: FakeEngine) -> None:
@@ -72,6 +72,7 @@ def test_json_has_exactly_the_keys_of_the_documentation(engine: FakeEngine) -> N
         "operations": 2,
         "contexts": 2,
         "failure_file": row["failure_file"],
+        "why": None,
         "costs": COSTS,
     }
     assert row["failure_file"].startswith("failures/toy-up-irq-double-allocation-")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from plait.anchors import Anchors, Cut, SourceLine, StepLine
 from plait.codec import (
     DEPTH_MAX,
     SIZE_MAX,
@@ -28,9 +29,14 @@ from plait.codec import (
 from plait.errors import InvalidFailureFile, OutputUnwritable
 from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextId, ContextKind, Deviation, Move, MoveKind, Schedule
+from plait.trace import EventKind
 from plait.verdict import Evidence, Failed, FailureKind
+from plait.why import Guard, StepPlace, Tried, Why
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "expected" / "failure-file-v1.json"
+EXPECTED = Path(__file__).parents[1] / "golden" / "expected"
+GOLDEN = EXPECTED / "failure-file-v2.json"
+READS = SourceLine("pool.cc", 61, "alloc", "o = h->local_free;")
+WRITES = SourceLine("pool.cc", 62, "alloc", "h->local_free = o->next;")
 
 EXAMPLE = FailureFile(
     plait_version="0.1.0",
@@ -74,6 +80,30 @@ EXAMPLE = FailureFile(
     seed=1,
     steps=57,
     limits=Limits(steps=200_000, operation_steps=20_000, hang_ms=100),
+    anchors=Anchors(
+        (
+            Cut(
+                0,
+                2,
+                (
+                    StepLine(EventKind.CALL_ALLOC, None),
+                    StepLine(EventKind.READ, READS),
+                    StepLine(EventKind.WRITE, WRITES),
+                ),
+                4,
+            ),
+            None,
+        )
+    ),
+    why=Why(
+        "fails if `pool.cc:62 write` by irq 0 comes after `pool.cc:61 read` by task 0",
+        (StepPlace("task 0", "pool.cc:61", "read"), StepPlace("irq 0", "pool.cc:62", "write")),
+        Schedule(()),
+        (StepPlace("task 0", "pool.cc:61", "read"), StepPlace("task 0", "pool.cc:62", "write")),
+        651,
+        32,
+        (Tried(Guard.PREEMPTION_OFF, 651, 32), Tried(Guard.INTERRUPTS_OFF, 651, 0)),
+    ),
 )  # fmt: skip
 
 
@@ -96,18 +126,24 @@ def refusal(path: str | Path) -> InvalidFailureFile:
 # ---- the format
 
 
-def test_the_layout_of_version_1(tmp_path: Path) -> None:
+def test_the_layout_of_version_2(tmp_path: Path) -> None:
     save(tmp_path / "failure.json", EXAMPLE)
     assert (tmp_path / "failure.json").read_text() == GOLDEN.read_text()
 
 
-def test_version_1_is_read() -> None:
+def test_version_2_is_read() -> None:
     assert load(GOLDEN) == EXAMPLE
+
+
+def test_version_1_is_read() -> None:
+    """It tells neither where in the source it is nor why it fails."""
+    first = load(EXPECTED / "failure-file-v1.json")
+    assert first == dataclasses.replace(EXAMPLE, anchors=None, why=None)
 
 
 def test_layout_keeps_what_json_says(tmp_path: Path) -> None:
     many = Schedule(EXAMPLE.schedule.deviations * 50)
-    failure = dataclasses.replace(EXAMPLE, schedule=many)
+    failure = dataclasses.replace(EXAMPLE, schedule=many, anchors=None)
     save(tmp_path / "failure.json", failure)
     text = (tmp_path / "failure.json").read_text()
     assert json.loads(text) == failure.to_json()
@@ -242,18 +278,18 @@ def test_one_byte_too_many_is_refused(tmp_path: Path) -> None:
     ("change", "what", "remedy"),
     [
         (
-            {"version": 2, "plait_version": "0.9"},
-            "written by Plait 0.9, file version 2; this Plait reads version 1",
+            {"version": 3, "plait_version": "0.9"},
+            "written by Plait 0.9, file version 3; this Plait reads versions 1 to 2",
             "upgrade Plait",
         ),
         (
-            {"version": 2, "plait_version": ["\x1b"], "new": 1},
-            "written by Plait (version unknown), file version 2; this Plait reads version 1",
+            {"version": 3, "plait_version": ["\x1b"], "new": 1},
+            "written by Plait (version unknown), file version 3; this Plait reads versions 1 to 2",
             "upgrade Plait",
         ),
         (
             {"version": 0, "plait_version": "0.0.1"},
-            "written by Plait 0.0.1, file version 0; this Plait reads version 1",
+            "written by Plait 0.0.1, file version 0; this Plait reads versions 1 to 2",
             "restore the file from a copy, or find the failure again with plait fuzz",
         ),
     ],
@@ -296,6 +332,17 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda file: file["verdict"].update(kind="bang"), "verdict.kind"),
     (lambda file: file["verdict"]["evidence"][1].update(cpu=-1), "verdict.evidence[1].cpu"),
     (lambda file: file.update(trace_hash="C0FFEE"), "trace_hash"),
+    (lambda file: file.update(version=1), "anchors"),
+    (lambda file: file["anchors"]["cuts"].pop(), "anchors"),
+    (lambda file: file["anchors"]["cuts"][0].update(steps="read 0, call-free"), "anchors.lines"),
+    (lambda file: file["anchors"]["lines"].append({}), "anchors.lines[2]"),
+    (lambda file: file["anchors"]["cuts"][0].update(steps="read 2"), "anchors.cuts[0].steps"),
+    (lambda file: file["anchors"]["cuts"][0].update(steps="look 0"), "anchors.cuts[0].steps"),
+    (lambda file: file["anchors"]["cuts"][0].update(after=4), "anchors.cuts[0].after"),
+    (lambda file: file["why"]["pair"].pop(), "why.pair"),
+    (lambda file: file["why"]["tried"][0].update(guard="luck"), "why.tried[0].guard"),
+    (lambda file: file["why"]["tried"][1].update(failures=-1), "why.tried[1].failures"),
+    (lambda file: file["why"].update(sentence=1), "why.sentence"),
     (lambda file: file.update(trace_hash=12), "trace_hash"),
     (lambda file: file.update(seed=-1), "seed"),
     (lambda file: file.update(seed=2**64), "seed"),

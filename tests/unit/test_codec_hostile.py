@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from plait.codec import FailureFile, load
 from plait.errors import InvalidFailureFile, printable
 
-VALID = (Path(__file__).parents[1] / "golden" / "expected" / "failure-file-v1.json").read_bytes()
+VALID = (Path(__file__).parents[1] / "golden" / "expected" / "failure-file-v2.json").read_bytes()
 VARIANTS = 10_000
 SECONDS_MAX = 5.0  # for one variant; a thousand times what most take
 

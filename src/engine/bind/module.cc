@@ -7,6 +7,7 @@
 
 #include "bind/convert.h"
 #include "bind/live.h"
+#include "bind/probe.h"
 #include "bind/rings.h"
 #include "bind/target.h"
 #include "strategy/registry.h"
@@ -28,6 +29,7 @@ nb::dict run(Target& target, nb::dict scenario_object, nb::list schedule_objects
   });
   nb::dict result = outcome_to_python(machine(), outcome, limits, detail);
   result["dropped_deviations"] = replay.dropped();
+  result["fates"] = fates_of(replay.states());
   return result;
 }
 
@@ -124,6 +126,8 @@ NB_MODULE(_engine, module) {
   module.def("run", &run, "target"_a, "scenario"_a, "schedule"_a, nb::kw_only(), "detail"_a = false,
              "limits"_a = nb::none());
   add_rings(module);
+  module.def("probe", &probe, "target"_a, "scenario"_a, "schedules"_a, nb::kw_only(), "limits"_a, "executions"_a = 0,
+             "closing"_a = nb::none());
   module.def("globals_address", [] { return machine().memory().globals(); });
   module.def("strategies", &strategies);
   module.def("version", [] { return PLAIT_VERSION; });

@@ -20,7 +20,8 @@ bool Machine::can_go(const Context& context) const {
 }
 
 bool Machine::can_preempt(const Cpu& cpu) const {
-  return cpu.irq_enabled && cpu.preempt_count == 0 && cpu.depth == 0 && cpu.running != nullptr;
+  return cpu.irq_enabled && cpu.preempt_count == 0 && cpu.depth == 0 && cpu.running != nullptr &&
+         !in_window(cpu.running, kNoPreemption | kNoInterrupts | kNoOthers);
 }
 
 bool Machine::line_may_fire(uint32_t line) const {
@@ -29,7 +30,7 @@ bool Machine::line_may_fire(uint32_t line) const {
 
 bool Machine::accepts(uint32_t cpu, uint32_t line) const {
   const int wanted = scenario_.lines[line].cpu;
-  return cpus_[cpu].irq_enabled && (wanted == LineSpec::kAnyCpu || static_cast<uint32_t>(wanted) == cpu);
+  return cpus_[cpu].irq_enabled && !in_window(cpus_[cpu].top(), kNoInterrupts) && !kept_away(cpu) && (wanted == LineSpec::kAnyCpu || static_cast<uint32_t>(wanted) == cpu);
 }
 
 Move Machine::go_move(uint32_t cpu) const {
@@ -48,7 +49,7 @@ bool Machine::default_move(Move& move) {
   }
   for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
     Context* top = cpus_[cpu].top();
-    if (top && can_go(*top)) {
+    if (top && can_go(*top) && !kept_away(cpu)) {
       move = go_move(cpu);
       return true;
     }
@@ -88,6 +89,7 @@ bool Machine::default_spinner(Move& move) const {
 }
 
 bool Machine::limited() const {
+  if (closing_) return true;
   for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
     const Cpu& state = cpus_[cpu];
     if (!state.irq_enabled && (!scenario_.lines.empty() || state.queued)) return true;
@@ -105,7 +107,7 @@ std::span<const Move> Machine::all() {
   };
   for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
     Context* top = cpus_[cpu].top();
-    if (top && can_go(*top)) add(go_move(cpu));
+    if (top && can_go(*top) && !kept_away(cpu)) add(go_move(cpu));
   }
   for (uint32_t line = 0; line < scenario_.lines.size(); ++line) {
     if (!line_may_fire(line)) continue;
@@ -116,14 +118,14 @@ std::span<const Move> Machine::all() {
   }
   for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
     const Cpu& state = cpus_[cpu];
-    for (uint32_t i = 0; can_preempt(state) && i < state.queued; ++i) {
+    for (uint32_t i = 0; can_preempt(state) && !kept_away(cpu) && i < state.queued; ++i) {
       if (can_go(*state.queue[i])) add({MoveKind::kPreempt, CpuId{static_cast<uint8_t>(cpu)}, 0, 0, state.queue[i]->id});
     }
   }
   for (uint32_t slot = 1; scenario_.cpus > 1 && slot <= task_count_; ++slot) {
     const Context& task = contexts_[slot];
     const Cpu& home = cpus_[static_cast<uint32_t>(task.cpu)];
-    if (task.pinned || task.state != ContextState::kReady) continue;
+    if (task.pinned || task.state != ContextState::kReady || in_window(&task, ~0u)) continue;
     if (home.running == &task && !can_preempt(home)) continue;
     for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
       if (cpu != static_cast<uint32_t>(task.cpu)) {

@@ -272,6 +272,13 @@ class Machine : private Moves {
   Failure inversion_failure(const LockOrder::Circle& circle) const;
   void add_race(Failure& failure, const Race& race) const;
 
+  // closing.cc
+  void enter_windows(Context& context);
+  void leave_windows(Context& context, bool all);
+  void order_windows(const Context& context, bool in);
+  bool in_window(const Context* context, uint32_t guards) const;
+  bool kept_away(uint32_t cpu) const;
+
   // waits.cc
   void block(BlockedOn what, uintptr_t object, uintptr_t pc);
   uint32_t wake_waiters(BlockedOn what, uintptr_t object, bool all);
@@ -369,30 +376,23 @@ class Machine : private Moves {
   std::vector<Deviation> schedule_;
   Recorder recorder_;
   bool recording_ = false;
+  const Closing* closing_ = nullptr;
   bool slow_ = false;  // no fuel: every step passes through the engine
 
-  int64_t granted_ = 0;
-  int64_t quiet_left_ = 0;
-  int64_t slice_left_ = 0;
-  bool must_ask_ = false;
-  bool ask_on_change_ = false;
+  int64_t granted_ = 0, quiet_left_ = 0, slice_left_ = 0;
+  bool must_ask_ = false, ask_on_change_ = false;
   bool limited_ = false;   // when last asked, moves were missing because interrupts or preemption were off
   uint32_t slots_used_ = 0;
   uint64_t progress_ = 0;  // changes whenever the engine is called
   void (*boot_body_)(Machine&) = nullptr;
   uint64_t seed_ = 0;
-  uint64_t steps_ = 0;
-  uint64_t kernel_steps_ = 0;
-  uint64_t operations_ = 0;
-  uint64_t wait_serial_ = 0;
-  uint64_t spin_turns_ = 0;
-  uint64_t behaviour_ = 0;
+  uint64_t steps_ = 0, kernel_steps_ = 0, operations_ = 0;
+  uint64_t wait_serial_ = 0, spin_turns_ = 0, behaviour_ = 0;
   uint64_t last_cut_ = 0;  // where the last deviation cut
   bool retry_ = false;     // a stack turned out to be shared: once more from the start
-  bool over_ = false;
+  bool over_ = false, init_failed_ = false;
   uint64_t loads_ = 0;
   uint32_t longest_ = 1;  // visible operations of the longest execution since load
-  bool init_failed_ = false;
   Outcome init_outcome_;
   Outcome outcome_;
 };

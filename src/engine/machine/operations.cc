@@ -47,6 +47,7 @@ void Machine::begin_operation(int slot) {
 void Machine::end_operation() {
   current_->operation_slot = -1;
   current_->watch.active = current_->watch.frozen = false;
+  if (closing_) leave_windows(*current_, true);
   outcome_.costs.operation(current_->operation_steps + static_cast<uint64_t>(granted_ - hot_.fuel));
 }
 

@@ -8,6 +8,7 @@
 #include "base/types.h"
 #include "check/costs.h"
 #include "check/failure.h"
+#include "machine/closing.h"
 
 namespace plait {
 
@@ -24,6 +25,7 @@ struct RunOptions {
   bool record = false;  // trace hash (every step goes through the engine)
   bool events = false;  // and keep the events
   bool judge = true;    // what is left when nothing moves any more; false: somebody will go on from there
+  const Closing* closing = nullptr;  // windows to keep closed
 };
 
 struct Outcome {

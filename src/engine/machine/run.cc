@@ -49,6 +49,7 @@ Context& Machine::prepare_context(uint32_t slot, ContextId id, CpuId cpu, bool p
   context.pending = {};
   context.blocked_on = BlockedOn::kNothing;
   context.prepared = context.woken = context.spinning = false;
+  context.windows = context.windows_left = 0;
   context.watch = SpinWatch{};
   context.spin_turn = 0;
   context.page_refused = false;
@@ -164,6 +165,7 @@ void Machine::load(const Scenario& scenario, const Limits& limits) {
   init_failed_ = false;
   outcome_ = Outcome{};
   slow_ = recording_ = false;
+  closing_ = nullptr;
   const plait_target& target = *target_.declaration;
   for (size_t i = 0; target.knobs && target.knobs[i].name; ++i) {
     const uint64_t value = i < scenario.knobs.size() ? scenario.knobs[i] : target.knobs[i].standard;
@@ -209,7 +211,8 @@ void Machine::begin_run(const RunOptions& options) {
   memory_.rollback();
   recording_ = options.record || options.events;
   if (recording_) recorder_.begin(options.events);
-  slow_ = recording_ || sink_ != nullptr || target_.declaration->step_invariant != nullptr;
+  closing_ = options.closing;
+  slow_ = recording_ || sink_ != nullptr || closing_ != nullptr || target_.declaration->step_invariant != nullptr;
   if (sink_) sink_->begin();
   if (limits_.order_checks) {
     order_.begin(static_cast<uint32_t>(used_.size()));

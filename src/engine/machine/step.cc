@@ -13,7 +13,7 @@
 namespace plait {
 namespace {
 
-constexpr int64_t kBootFuel = 50'000'000;  // visible operations of an init or a check before it counts as endless
+constexpr int64_t kBootFuel = 4'000'000;  // visible operations of an init or a check before it counts as endless
 
 EventKind access_event(uint32_t kind) {
   const bool read = kind & kRead;
@@ -91,6 +91,7 @@ void Machine::step_slow(const PendingStep& step) {
     return;
   }
   close_event();
+  if (closing_) leave_windows(context, false);
   context.pending = step;
   check_limits(context);
   if (slice_left_ <= 0) look_for_spin(context);
@@ -110,6 +111,7 @@ void Machine::note_step(const Context& context) {
   ++steps_;
   --quiet_left_;
   --slice_left_;
+  if (closing_) enter_windows(running);
   const PendingStep& step = context.pending;
   kernel_steps_ += !is_access(step.kind);
   if (recording_) {
@@ -206,6 +208,7 @@ void Machine::access_slow(uintptr_t address, size_t size, uint32_t kind, uintptr
   }
   step_slow({access_event(kind), kind, address, size, pc});
   check_access(address, size, kind, pc);
+  if (closing_ && Closing::has(closing_->marked, relative(pc))) kind |= kMarked;
   if (order_.on()) order_.access(address, size, kind, pc);
   if (recording_ && mode_ == Mode::kRun && !(kind & kWrite)) set_event_value(encode(load_value(address, size)));
   if (current_->watch.active) {

@@ -17,10 +17,12 @@ class Replay final : public Strategy {
 
   void begin(uint64_t, uint32_t) override { state_.assign(schedule_.size(), State::kOpen); }
   Choice choose(Moves& enabled, const Point& point) override;
-  uint32_t dropped() const;  // in the last execution
+  // What came of each deviation in the last execution: its anchor never came, it was made, it was not enabled there.
+  enum class State : uint8_t { kOpen, kTaken, kDropped };
+  const std::vector<State>& states() const { return state_; }
+  uint32_t dropped() const;
 
  private:
-  enum class State : uint8_t { kOpen, kTaken, kDropped };
   std::vector<Deviation> schedule_;
   std::vector<State> state_;
 };

@@ -68,6 +68,9 @@ struct Context {
   uint64_t slice_writes = 0; // Hot::writes when its slice began
   SpinWatch watch;
 
+  uint32_t windows = 0;       // a bit for each window that it is in (machine/closing.h)
+  uint32_t windows_left = 0;  // of them: with its last step
+
   uint64_t irq_off_since = 0;  // `steps` when interrupts went off
   uint64_t preempt_off_since = 0;
 

@@ -17,6 +17,7 @@ from plait.check.saving import file_name
 from plait.check.searching import fuzz
 from plait.check.shrinking import ShrunkFailure, shrink_file
 from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice, parse_time
+from plait.check.why import explain_why
 from plait.discovery import discover
 from plait.errors import InvalidTarget
 from plait.shrink import Budget
@@ -36,6 +37,7 @@ __all__ = [
     "agree",
     "agreement",
     "costs",
+    "explain_why",
     "file_name",
     "fuzz",
     "matrix",

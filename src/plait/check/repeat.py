@@ -19,6 +19,7 @@ from plait.target import ModelFile, Target
 from plait.trace import Trace
 from plait.verdict import Failed, NotDeterministic, Verdict
 
+HANG_MS = 10  # CPU time after which runs beside the failing one count as hanging
 HANG = "hang"  # what the engine calls the evidence that the watchdog sampled
 
 
@@ -165,7 +166,8 @@ def _from_file(
     names = names_of(built, content.scenario, trace)
     if trace is None:  # places in the code would be those of another build
         names = Names(content.scenario.page_size)
-    return Explained(headline, verdict, schedule, names, trace)
+    same = isinstance(verdict, Failed) and verdict == content.verdict
+    return Explained(headline, verdict, schedule, names, trace, why=content.why if same else None)
 
 
 def _otherbuild(

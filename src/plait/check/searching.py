@@ -11,6 +11,7 @@ from plait.check.repeat import Built, build, compared, names_of
 from plait.check.saving import Record, Start, file_name, probe
 from plait.check.shrinking import shrink_failure, told_sizes
 from plait.check.values import Failure, FuzzOptions, Result, TierChoice
+from plait.check.why import explained_file
 from plait.codec import FailureFile, Tier
 from plait.discovery import discover, select
 from plait.environment import Environment, find_environment
@@ -118,7 +119,7 @@ def _fuzz_one(
         tier=built.tier,
         progress=done.progress,
         failures=tuple(
-            _explain(built, record, done.progress.groups.get(group, 1), options.shrink)
+            _explain(built, record, done.progress.groups.get(group, 1), options)
             for group, record in by_cause.items()
         ),
         lost=tuple(done.lost),
@@ -131,15 +132,18 @@ def _is_warning(record: Record) -> bool:
     return isinstance(verdict, Failed) and verdict.kind.is_warning
 
 
-def _explain(built: Built, record: Record, count: int, smaller: bool) -> Failure:
+def _explain(built: Built, record: Record, count: int, options: FuzzOptions) -> Failure:
     """Runs the finding once more, with detail: the report, or that it does not repeat."""
     finding, content, file, unsaved = record.finding, record.content, record.file, record.unsaved
     run = built.machine.run(finding.scenario, finding.schedule, detail=True, limits=content.limits)
     verdict = compared(finding.verdict, finding.trace_hash, run)
     shrunk = None
-    if smaller and isinstance(verdict, Failed):
-        shrunk, content = shrink_failure(built, content, Budget())
+    if isinstance(verdict, Failed):
+        if options.shrink:
+            shrunk, content = shrink_failure(built, content, Budget())
+        content = explained_file(built, content, options.why)
         file, unsaved = _replaced(record, content)
+    if shrunk is not None:
         run = built.machine.run(
             content.scenario, content.schedule, detail=True, limits=content.limits
         )
@@ -160,6 +164,7 @@ def _explain(built: Built, record: Record, count: int, smaller: bool) -> Failure
         trace=run.trace,
         count=count,
         shrunk=told_sizes(shrunk) if shrunk else "",
+        why=content.why,
         file=file,
         replay=replay,
     )
@@ -168,7 +173,7 @@ def _explain(built: Built, record: Record, count: int, smaller: bool) -> Failure
 
 
 def _replaced(record: Record, content: FailureFile) -> tuple[Path | None, OutputUnwritable | None]:
-    """Saves the smaller failure, and only then takes the first one away."""
+    """Saves the failure as it is told now, and only then takes the first file away."""
     if record.file is None:
         return None, record.unsaved
     file = record.file.parent / file_name(content)

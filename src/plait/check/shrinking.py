@@ -8,8 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from plait import codec
-from plait.check.repeat import HANG, Built, build, names_of, repeatable
+from plait.check.repeat import HANG_MS, Built, build, names_of, repeatable
+from plait.check.same import cause
 from plait.check.saving import file_name
+from plait.check.why import explained_file
 from plait.codec import FailureFile
 from plait.discovery import load
 from plait.errors import InvalidFailureFile, InvalidOption, InvalidScenario, printable
@@ -17,9 +19,7 @@ from plait.report import Explained, Headline
 from plait.shrink import Budget, Candidate, Judged, Shrunk, Size, shrink
 from plait.shrink.order import size_of
 from plait.trace import CALLS, Trace, steps_of
-from plait.verdict import Failed, FailureKind, Verdict
-
-_RACE = "unordered:"  # evidence that a race preceded: it may have been another one
+from plait.verdict import Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,6 @@ def told_sizes(shrunk: Shrunk) -> str:
     return ", ".join(f"{old} → {new} {name}" for name, old, new in sizes)
 
 
-def cause(built: Built, verdict: Verdict) -> tuple[FailureKind, frozenset[str]] | None:
-    """The kind and the source lines that a failure rests on; None when it is none."""
-    if not isinstance(verdict, Failed):
-        return None
-    symbols = built.machine.symbols()
-    lines = set()
-    for each in verdict.evidence:
-        if each.pc and not each.what.startswith(_RACE) and each.what != HANG:
-            lines |= {f"{frame.path}:{frame.line}" for frame in symbols.frames(each.pc)[:1]}
-    return verdict.kind, frozenset(lines)
-
-
 def calls_of(trace: Trace) -> dict[str, tuple[int, ...]]:
     """For each context, with which of its steps operations begin, and how many steps it took."""
     return {
@@ -85,7 +73,7 @@ def segments_of(trace: Trace) -> int:
 class _Judge:
     def __init__(self, built: Built, content: FailureFile) -> None:
         self._built = built
-        self._limits = content.limits
+        self._limits = replace(content.limits, hang_ms=min(content.limits.hang_ms, HANG_MS))
         self._wanted = cause(built, content.verdict)
 
     def __call__(self, candidate: Candidate) -> Judged | None:
@@ -130,6 +118,8 @@ def shrink_failure(
         verdict=run.verdict,
         trace_hash=run.trace_hash,
         steps=run.steps,
+        anchors=None,
+        why=None,
     )
     return done, smaller
 
@@ -156,6 +146,7 @@ def shrink_file(
         where = printable(os.fspath(file))
         raise InvalidFailureFile(what, where, f"find it again: plait fuzz {content.target}")
     done, smaller = shrink_failure(built, content, budget or Budget(), on_progress)
+    smaller = explained_file(built, smaller)
     path = out or Path(file).parent / file_name(smaller)
     codec.save(path, smaller)
     return ShrunkFailure(done, smaller, explain(built, smaller, path), path)
@@ -170,5 +161,12 @@ def explain(built: Built, content: FailureFile, file: Path | None) -> Explained:
     names = names_of(built, content.scenario, run.trace)
     replay = f"plait replay {file}{built.option}" if file else ""
     return Explained(
-        headline, run.verdict, content.schedule, names, run.trace, file=file, replay=replay
+        headline,
+        run.verdict,
+        content.schedule,
+        names,
+        run.trace,
+        why=content.why,
+        file=file,
+        replay=replay,
     )

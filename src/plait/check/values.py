@@ -47,8 +47,8 @@ class FuzzOptions:
     target is meant for. seconds: of search for each target and environment, 10 when neither it nor
     executions is given. seed: None: a fresh one. jobs: processes. compiler: None: the first that is
     found. out: folder for failure files. keep_going: search on after a failure, until time is up.
-    order_checks: accesses that nothing orders are failures. shrink: make failures smaller. tier:
-    None: each target's first. Raises InvalidOption.
+    order_checks: accesses that nothing orders are failures. shrink: make failures smaller. why:
+    find out what decides them. tier: None: each target's first. Raises InvalidOption.
     """
 
     targets: tuple[str, ...] = ()
@@ -64,6 +64,7 @@ class FuzzOptions:
     keep_going: bool = False
     order_checks: bool = True
     shrink: bool = False
+    why: bool = False
     tier: TierChoice | None = None
 
     def __post_init__(self) -> None:
@@ -150,6 +151,7 @@ class Result:
             "operations": failure.operations if failure else None,
             "contexts": failure.contexts if failure else None,
             "failure_file": str(failure.file) if failure and failure.file else None,
+            "why": failure.content.why.to_json() if failure and failure.content.why else None,
             "costs": self.progress.costs.to_json(),
         }
 

@@ -104,6 +104,7 @@ def fuzz(
     smaller: Annotated[
         bool, typer.Option("--shrink/--no-shrink", help="Make failures smaller before the report.")
     ] = True,
+    why: Annotated[bool, typer.Option(help="Find out what decides a failure.")] = True,
     tier: TierOption = None,
 ) -> None:
     """Search for failures. Each is saved, explained and can be replayed."""
@@ -122,6 +123,7 @@ def fuzz(
             keep_going=keep_going,
             order_checks=order_checks,
             shrink=smaller,
+            why=why,
             tier=tier,
         )
         status = _search(options, as_json)

@@ -33,6 +33,10 @@ class Location(Protocol):
         """Counted from 1."""
 
     @property
+    def function(self) -> str:
+        """Its short name; empty when not known."""
+
+    @property
     def path(self) -> str:
         """The whole path, as the compiler knew it."""
 
@@ -72,13 +76,16 @@ class Names:
 
     def location(self, pc: int | None) -> str:
         """As in "pool.cc:61", for a return address; empty when not known."""
+        frame = self.frame(pc)
+        return f"{frame.file}:{frame.line}" if frame else ""
+
+    def frame(self, pc: int | None) -> Location | None:
+        """The innermost place in the target's own source, or else wherever it is."""
         if not pc or self._symbols is None:
-            return ""
+            return None
         frames = self._symbols.frames(pc)
         ours = [frame for frame in frames if self._is_ours(frame)]
-        for frame in [*ours, *frames]:
-            return f"{frame.file}:{frame.line}"
-        return ""
+        return next(iter([*ours, *frames]), None)
 
     def _is_ours(self, frame: Location) -> bool:
         """Whether the target's author wrote it: what std::queue does is told by who asked.

@@ -16,9 +16,11 @@ from rich.text import Text
 
 from plait.report.naming import Names
 from plait.report.table import Row, RowKind, column_order, rows_of
+from plait.report.why import why_lines
 from plait.schedule import Schedule
 from plait.trace import Trace
 from plait.verdict import Evidence, Failed, GaveUp, NotDeterministic, Passed, Verdict
+from plait.why import Why
 
 WIDTH_DEFAULT = 100  # characters, when there is no terminal to ask
 _WIDTH_MIN = 40
@@ -52,8 +54,8 @@ class Explained:
     """A verdict and all that a report says about it.
 
     trace: None when the run could not be repeated; then there is no table. count: how often the
-    cause was seen. shrunk: from which size to which. file: where it is saved. replay: the command
-    for that.
+    cause was seen. shrunk: from which size to which. why: what decides it; None: not known. file:
+    where it is saved. replay: the command for that.
     """
 
     headline: Headline
@@ -63,6 +65,7 @@ class Explained:
     trace: Trace | None = None
     count: int = 1
     shrunk: str = ""
+    why: Why | None = None
     file: Path | None = None
     replay: str = ""
 
@@ -84,6 +87,8 @@ def render(explained: Explained, width: int = WIDTH_DEFAULT, with_table: bool = 
     lines += [Text(), *_evidence(explained.verdict, explained.names, width)]
     for number, line in enumerate(explained.schedule.describe().splitlines()):
         lines += _labelled("schedule" if number == 0 else "", line, width)
+    for label, text in why_lines(explained.why):
+        lines += _labelled(label, text, width)
     if explained.count > 1:
         lines += _labelled("seen", f"{explained.count:,} times", width)
     if explained.shrunk:
