@@ -210,6 +210,33 @@ def run(
 ) -> Outcome:
     """One execution under this schedule; deviations that are not enabled are dropped."""
 
+class ByteCodec:
+    """What bytes mean; see plait.libfuzzer. options: as of a search; environment and preset count.
+
+    header_bytes: before the records begin.
+    """
+
+    def __init__(self, target: Target, options: dict[str, Any]) -> None: ...
+    def decode(self, data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]: ...
+    def encode(self, scenario: dict[str, Any], schedule: list[dict[str, Any]]) -> bytes | None: ...
+    @property
+    def header_bytes(self) -> int: ...
+
+class Fuzzer:
+    """Runs what libFuzzer comes up with. options: as of a search."""
+
+    def __init__(self, target: Target, options: dict[str, Any]) -> None: ...
+    def run(
+        self,
+        library: str,
+        arguments: list[str],
+        on_failure: Callable[[FoundFailure], bool],
+    ) -> int:
+        """Hands over to the libFuzzer in this library, which mostly ends the process.
+
+        on_failure: told of the first failure of each cause; whether to stop.
+        """
+
 class Hang(BaseException):
     """Raised in a model that runs on without taking a step."""
 

@@ -22,11 +22,11 @@ LAYERS: list[set[str]] = [
     {"discovery"},
     {"native", "models"},
     {"machine"},
-    {"checks", "search", "campaign", "shrink", "report", "fuzzing"},
+    {"checks", "search", "campaign", "shrink", "report", "libfuzzer"},
     {"check"},
     {"live"},
     {"hypothesis"},
-    {"cli", "pytest_plugin", "__main__"},
+    {"cli", "fuzzing", "pytest_plugin", "__main__"},
 ]
 
 # Within a layer: importer → imported, acyclic.
@@ -39,12 +39,12 @@ PEERS: dict[str, set[str]] = {
     "anchors": {"trace"},  # kinds of steps
     "codec": {"scenario", "schedule", "trace", "verdict", "why", "anchors"},
     "campaign": {"search"},  # its worker processes search
-    "fuzzing": {"campaign", "search"},  # decodes bytes into what a search would run
+    "libfuzzer": {"search"},  # decodes bytes into what a search would run
     "__main__": {"cli"},
 }
 
 # The compiled engine has few ways in; others may name its types (`if TYPE_CHECKING`), not call it.
-ENGINE_USERS = {"machine", "search", "model", "models"}
+ENGINE_USERS = {"machine", "search", "libfuzzer", "model", "models"}
 # What modules may import from `plait` itself; the rest of __init__ re-exports them: a cycle.
 FACADE = {"__version__"}
 

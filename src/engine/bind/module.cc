@@ -6,6 +6,8 @@
 #include <nanobind/stl/string.h>
 
 #include "bind/convert.h"
+#include "bind/finding.h"
+#include "bind/fuzzer.h"
 #include "bind/live.h"
 #include "bind/probe.h"
 #include "bind/rings.h"
@@ -66,7 +68,7 @@ class PythonSearch {
     result["seconds"] = counters.seconds;
     result["costs"] = plait::to_python(counters.costs);
     nb::list list;
-    for (const Finding& finding : findings) list.append(to_python(finding));
+    for (const Finding& finding : findings) list.append(to_python(finding, target_.declaration(), limits_));
     result["findings"] = list;
     return result;
   }
@@ -78,20 +80,6 @@ class PythonSearch {
   }
 
  private:
-  nb::dict to_python(const Finding& finding) const {
-    nb::dict object;
-    object["verdict"] = verdict_to_python(finding.outcome);
-    object["scenario"] = plait::to_python(finding.scenario, target_.declaration());
-    object["schedule"] = plait::to_python(finding.schedule);
-    object["group"] = finding.outcome.cause;
-    object["execution"] = finding.execution;
-    object["steps"] = finding.outcome.steps;
-    object["trace_hash"] = finding.trace_hash;
-    object["seconds"] = finding.seconds;
-    object["limits"] = plait::to_python(limits_, finding.outcome.shared_stacks);
-    return object;
-  }
-
   Target& target_;
   Search search_;
   Limits limits_;
@@ -128,6 +116,7 @@ NB_MODULE(_engine, module) {
   add_rings(module);
   module.def("probe", &probe, "target"_a, "scenario"_a, "schedules"_a, nb::kw_only(), "limits"_a, "executions"_a = 0,
              "closing"_a = nb::none());
+  add_fuzzer(module);
   module.def("globals_address", [] { return machine().memory().globals(); });
   module.def("strategies", &strategies);
   module.def("version", [] { return PLAIT_VERSION; });

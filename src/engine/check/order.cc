@@ -71,6 +71,9 @@ void Order::begin(uint32_t contexts) {
   for (uint32_t context = 0; context < contexts_; ++context) {
     seen_[context].at.fill(clock_max_ - 1);
     seen_[context].at[context] = clock_max_;
+    if (cover_ == nullptr) continue;
+    alone_[context].at.fill(clock_max_ - 1);
+    alone_[context].at[context] = ~uint32_t{0};
   }
   cpu_read_.fill(Race::kNone);
   pause(false);
@@ -86,7 +89,7 @@ void Order::pause(bool paused) {
 
 void Order::run(uint32_t context, uint32_t cpu) {
   current_ = context;
-  hot_.order_seen = seen_[context].at.data();
+  hot_.order_seen = (cover_ ? alone_ : seen_)[context].at.data();
   hot_.order_stamp = uint64_t{seen_[context].at[context]} | uint64_t{context} << kStampContextShift |
                      uint64_t{cpu} << kStampCpuShift;
 }
@@ -208,8 +211,33 @@ void Order::forget(uintptr_t address, size_t size) {
 bool Order::past(uint64_t stamp) const { return clock_of(stamp) <= hot_.order_seen[context_of(stamp)]; }
 
 void Order::access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
+  cover_ ? covered(address, size, kind, pc) : any(address, size, kind, pc);
+}
+
+void Order::any(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
   if (kind & (kMarked | kAtomic)) return atomic(address, kind);
   plain(address, size, (kind & kWrite) != 0, pc);
+}
+
+// The last write there is noted before the access changes what memory remembers.
+void Order::covered(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
+  if (kind & (kMarked | kAtomic)) {
+    Cover::Writer& writer = cover_->writer(address);
+    if (writer.address == address && writer.execution == execution_) meets(writer.stamp, kind, pc);
+    if (kind & kWrite) writer = {address, execution_, hot_.order_stamp | (pc - hot_.code_base) << kStampPcShift};
+  } else if (const OrderCells* found = cells(address); found && !is_record(*found)) {
+    meets(found->half[size < 8 ? (address >> 2) & 1 : 0].write, kind, pc);
+  }
+  hot_.order_seen = seen_[current_].at.data();
+  any(address, size, kind, pc);
+  hot_.order_seen = alone_[current_].at.data();
+}
+
+void Order::meets(uint64_t writer, uint32_t kind, uintptr_t pc) {
+  if (clock_of(writer) <= hot_.order_base + 1 || context_of(writer) == current_) return;
+  const uint64_t relation = uint64_t{cover_->is_handler(context_of(writer))} | uint64_t{cover_->is_handler(current_)} << 1 |
+                            uint64_t{cpu_of(writer) == cpu_of(hot_.order_stamp)} << 2 | uint64_t{(kind & kWrite) != 0} << 3;
+  cover_->count(mix(mix(pc_of(writer), pc - hot_.code_base), relation));
 }
 
 void Order::plain(uintptr_t address, size_t size, bool write, uintptr_t pc) {

@@ -18,6 +18,7 @@
 
 #include "base/hot.h"
 #include "base/types.h"
+#include "check/cover.h"
 
 namespace plait {
 
@@ -66,6 +67,9 @@ class Order {
   void begin(uint32_t contexts);  // numbered from 0
   void stop();                    // no access is looked at from now on
   bool on() const { return hot_.arena_cells != nullptr; }
+  // Counts who meets whom in memory, from the next execution on; null: nobody asks. An access to what another context
+  // left there then passes by here, because the hooks are told that nobody has seen what others did.
+  void set_cover(Cover* cover) { cover_ = cover; }
   // Off while `paused`: for code of the target that looks on from outside the execution.
   void pause(bool paused);
   const Race* race() const { return found_ ? &race_ : nullptr; }
@@ -113,6 +117,9 @@ class Order {
   };
 
   OrderCells* cells(uintptr_t address);
+  void any(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  void covered(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  void meets(uint64_t writer, uint32_t kind, uintptr_t pc);
   void plain(uintptr_t address, size_t size, bool write, uintptr_t pc);
   void piece(OrderCells& cells, uintptr_t at, size_t part, uintptr_t address, size_t size, bool write, uintptr_t pc);
   void into_record(Record& record, uint64_t stamp, uint64_t bytes, uintptr_t address, size_t size, bool write);
@@ -134,6 +141,8 @@ class Order {
   Hot& hot_;
   size_t arena_;
   OrderCells* arena_cells_;
+  Cover* cover_ = nullptr;
+  std::array<VectorClock, kOrderContexts> alone_;  // what the hooks are shown while somebody counts
   std::vector<OrderCells> data_cells_;
   bool code_fits_ = true;
 

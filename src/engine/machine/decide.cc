@@ -187,6 +187,7 @@ void Machine::record_deviation(const Move& move) {
     last_cut_ = mix(mix(relative(last_->pending.pc), static_cast<uint64_t>(move.kind)),
                     static_cast<uint64_t>(last_->pending.kind));
   }
+  if (cover_) cover_->count(mix(last_ ? relative(last_->pending.pc) : 0, static_cast<uint64_t>(move.kind) + 1));
   deviation.move = move;
   if (move.kind == MoveKind::kGo || move.kind == MoveKind::kInterrupt) deviation.move.who = {};
   schedule_.push_back(deviation);
@@ -296,6 +297,7 @@ void Machine::transfer(Context* to) {
   order_runs(*to);  // it may be the same on another CPU
   if (to == from) return;
   behaviour_ = mix(behaviour_, relative(from->pending.pc) << 8 | uint64_t{to->slot});
+  if (cover_) cover_->count(mix(mix(relative(from->pending.pc), relative(to->pending.pc)), static_cast<uint64_t>(to->id.kind)));
   if (target_.tls.size) swap_thread_locals(from->slot, to->slot);
   current_ = to;
   use_stack_of(*to);

@@ -42,8 +42,7 @@ class Machine : private Moves {
   static constexpr uint32_t kSlots = kHandlerSlot + kLinesMax;
   static constexpr uintptr_t kNoAddress = ~uintptr_t{0};
 
-  // Only one machine runs at a time in a process; `hot` is what the target's hooks read.
-  explicit Machine(Hot& hot);
+  explicit Machine(Hot& hot);  // what the target's hooks read: only one machine runs at a time in a process
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -51,15 +50,15 @@ class Machine : private Moves {
   void set_target(const TargetImage& image);
   void set_thread_locals(AddressRange block) { target_.tls = block; }  // of the thread that runs now
   void set_sink(AccessSink* sink) { sink_ = sink; }
+  void set_cover(Cover* cover) { order_.set_cover(cover_ = cover); }  // for executions to count into; null: none
   void set_devices(std::vector<Device*> devices) { devices_ = std::move(devices); }
 
   // Runs the target's init under this scenario; executions start from the state that it leaves.
   void load(const Scenario& scenario, const Limits& limits);
-  // Other programs on the machine that was loaded, with as many tasks; what init left stays.
-  void set_programs(const Scenario& scenario);
+  void set_programs(const Scenario& scenario);  // others, of as many tasks, on what was loaded; what init left stays
+  uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }  // that init started
   uint64_t loads() const { return loads_; }  // changes with every load, whoever asked for it
-  // Steps of the longest execution since the load: what strategies are told.
-  uint32_t longest() const { return longest_; }
+  uint32_t longest() const { return longest_; }  // execution since the load, in steps: what strategies are told
   void set_longest(uint32_t steps) { longest_ = steps; }
   // `seed` goes to the strategy. Runs again from the start, unseen, when it finds that a stack is shared.
   Outcome run(Strategy& strategy, uint64_t seed, const RunOptions& options);
@@ -345,6 +344,7 @@ class Machine : private Moves {
   Limits limits_;
   std::vector<Device*> devices_;
   AccessSink* sink_ = nullptr;
+  Cover* cover_ = nullptr;
 
   Mode mode_ = Mode::kIdle;
   Fiber main_;

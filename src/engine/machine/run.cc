@@ -214,6 +214,7 @@ void Machine::begin_run(const RunOptions& options) {
   closing_ = options.closing;
   slow_ = recording_ || sink_ != nullptr || closing_ != nullptr || target_.declaration->step_invariant != nullptr;
   if (sink_) sink_->begin();
+  if (cover_) cover_->begin(static_cast<uint32_t>(used_.size() - scenario_.lines.size()));
   if (limits_.order_checks) {
     order_.begin(static_cast<uint32_t>(used_.size()));
     lock_order_.begin();

@@ -25,6 +25,7 @@ struct TaskSpec {
   CpuId cpu{};
   bool pinned = false;
   std::vector<Operation> operations;
+  bool operator==(const TaskSpec&) const = default;
 };
 
 struct LineSpec {
@@ -32,6 +33,7 @@ struct LineSpec {
   int cpu = kAnyCpu;
   uint32_t fires = 1;  // how often it may fire
   std::vector<Operation> operations;
+  bool operator==(const LineSpec&) const = default;
 };
 
 struct Scenario {
@@ -41,6 +43,7 @@ struct Scenario {
   std::vector<uint64_t> knobs;  // values, in the order of the target's declaration
   std::vector<TaskSpec> tasks;
   std::vector<LineSpec> lines;
+  bool operator==(const Scenario&) const = default;
 };
 
 }  // namespace plait

@@ -194,6 +194,7 @@ bool Machine::is_constant(uintptr_t address) const {
 }
 
 void Machine::access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
+  if (cover_) [[unlikely]] cover_->count(relative(pc));
   if (take_access(address, size, kind, pc)) [[likely]] return;  // mostly a first write: only the log was missing
   access_slow(address, size, kind, pc);
 }

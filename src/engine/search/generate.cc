@@ -20,7 +20,7 @@ class Generator {
 
   Scenario make() {
     scenario_.cpus = between(environment_.cpus);
-    scenario_.page_size = page_size();
+    scenario_.page_size = page_size_of(target_, preset_);
     // Rarely little memory: running out is a path of its own.
     scenario_.pages = prng_.one_in(12) ? prng_.between(2, 8) : kPagesPlenty;
     knobs();
@@ -32,12 +32,6 @@ class Generator {
 
  private:
   uint32_t between(Range range) { return prng_.between(range.min, range.max); }
-
-  uint32_t page_size() const {
-    const size_t small = target_.page_size_small ? target_.page_size_small : 512;
-    const size_t real = target_.page_size_real ? target_.page_size_real : 4096;
-    return static_cast<uint32_t>(preset_ == Preset::kSmall ? small : real);
-  }
 
   void knobs() {
     for (const plait_knob* knob = target_.knobs; knob && knob->name; ++knob) {
@@ -184,6 +178,12 @@ class Generator {
 };
 
 }  // namespace
+
+uint32_t page_size_of(const plait_target& target, Preset preset) {
+  const size_t small = target.page_size_small ? target.page_size_small : 512;
+  const size_t real = target.page_size_real ? target.page_size_real : 4096;
+  return static_cast<uint32_t>(preset == Preset::kSmall ? small : real);
+}
 
 Scenario generate(const plait_target& target, const Environment& environment, Preset preset, uint32_t size,
                   bool standard_knobs, Prng& prng) {

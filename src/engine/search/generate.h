@@ -26,6 +26,8 @@ struct Environment {
 
 enum class Preset : uint8_t { kSmall, kReal };
 
+uint32_t page_size_of(const plait_target& target, Preset preset);  // bytes
+
 // `size` grows the programs: about that many operations in all, at least one a context. `standard_knobs`: leave the
 // small preset's knobs at their standard values instead of drawing some of them.
 Scenario generate(const plait_target& target, const Environment& environment, Preset preset, uint32_t size,

@@ -15,6 +15,8 @@ class Replay final : public Strategy {
   Replay() = default;
   explicit Replay(std::vector<Deviation> schedule) : schedule_(std::move(schedule)) {}
 
+  void replace(const std::vector<Deviation>& schedule) { schedule_ = schedule; }  // and keeps its memory
+
   void begin(uint64_t, uint32_t) override { state_.assign(schedule_.size(), State::kOpen); }
   Choice choose(Moves& enabled, const Point& point) override;
   // What came of each deviation in the last execution: its anchor never came, it was made, it was not enabled there.

@@ -67,29 +67,35 @@ class Searcher:
     def step(self, seconds: float) -> tuple[bool, Progress, list[Record]]:
         """Searches for about that time; see campaign.Worker."""
         done, progress, findings = self._search.step(seconds)
-        return done, progress, [self._record(finding) for finding in findings]
-
-    def _record(self, finding: Finding) -> Record:
-        content = FailureFile(
-            plait_version=__version__,
-            target=self._start.target,
-            tier=self._start.tier,
-            environment=self._options.environment.name,
-            build=self._start.build,
-            preset=self._options.preset,
-            scenario=finding.scenario,
-            schedule=finding.schedule,
-            verdict=finding.verdict,
-            trace_hash=finding.trace_hash,
-            seed=self._options.seed,
-            steps=finding.steps,
-            limits=finding.limits,
+        return (
+            done,
+            progress,
+            [record_of(self._start, self._options, finding) for finding in findings],
         )
-        try:
-            file = save_in(self._start.out, content)
-        except OutputUnwritable as error:
-            return Record(finding, content, None, error)
-        return Record(finding, content, file, None)
+
+
+def record_of(start: Start, options: SearchOptions, finding: Finding) -> Record:
+    """Saves what a search with these options has found."""
+    content = FailureFile(
+        plait_version=__version__,
+        target=start.target,
+        tier=start.tier,
+        environment=options.environment.name,
+        build=start.build,
+        preset=options.preset,
+        scenario=finding.scenario,
+        schedule=finding.schedule,
+        verdict=finding.verdict,
+        trace_hash=finding.trace_hash,
+        seed=options.seed,
+        steps=finding.steps,
+        limits=finding.limits,
+    )
+    try:
+        file = save_in(start.out, content)
+    except OutputUnwritable as error:
+        return Record(finding, content, None, error)
+    return Record(finding, content, file, None)
 
 
 def file_name(failure: FailureFile) -> str:

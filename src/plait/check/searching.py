@@ -119,7 +119,7 @@ def _fuzz_one(
         tier=built.tier,
         progress=done.progress,
         failures=tuple(
-            _explain(built, record, done.progress.groups.get(group, 1), options)
+            explain(built, record, done.progress.groups.get(group, 1), options)
             for group, record in by_cause.items()
         ),
         lost=tuple(done.lost),
@@ -132,7 +132,7 @@ def _is_warning(record: Record) -> bool:
     return isinstance(verdict, Failed) and verdict.kind.is_warning
 
 
-def _explain(built: Built, record: Record, count: int, options: FuzzOptions) -> Failure:
+def explain(built: Built, record: Record, count: int, options: FuzzOptions) -> Failure:
     """Runs the finding once more, with detail: the report, or that it does not repeat."""
     finding, content, file, unsaved = record.finding, record.content, record.file, record.unsaved
     run = built.machine.run(finding.scenario, finding.schedule, detail=True, limits=content.limits)

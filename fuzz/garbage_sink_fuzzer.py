@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libFuzzer on garbage_sink (docs/atheris.md)."""
+
+from plait.fuzzing import main
+
+if __name__ == "__main__":
+    main("garbage_sink")

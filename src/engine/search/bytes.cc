@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/bytes.h"
+
+#include <algorithm>
+#include <bitset>
+
+namespace plait {
+namespace {
+
+constexpr uint32_t kSlots = 24;
+constexpr uint32_t kPagesPlenty = 64;
+constexpr uint32_t kSizesOfScenario = 3;  // few, so that programs meet in the same pools
+constexpr uint8_t kOwnSize = 240;         // from here on an allocation's size is one of its own
+constexpr uint32_t kFiresMax = 4;
+constexpr uint32_t kActivations = 4;
+constexpr uint32_t kSmaller = 8;  // a request is at most so many bytes below a size class, less one
+// Where each part of the header begins.
+constexpr size_t kCpusAt = 0;
+constexpr size_t kTasksAt = 1;
+constexpr size_t kLinesAt = 2;
+constexpr size_t kPagesAt = 3;
+constexpr size_t kSizesAt = 4;
+constexpr size_t kKnobsAt = kSizesAt + kSizesOfScenario;
+// Indices of anchors: the start, tasks, workers, handlers.
+constexpr uint32_t kTaskAnchors = 1;
+constexpr uint32_t kWorkerAnchors = 33;
+constexpr uint32_t kHandlerAnchors = 48;
+constexpr uint32_t kAnchors = 64;
+constexpr uint32_t kMoves = 1024;
+constexpr uint8_t kFar = 7;  // low bits of a deviation's third byte: 256 steps or more, the next three say how many
+
+enum Tag : uint8_t { kAllocates = 0, kFrees = 1, kDeviates = 2 };  // low bits of a record's tag; 3: deviates as well
+
+uint8_t at(std::span<const uint8_t> bytes, size_t index) { return index < bytes.size() ? bytes[index] : uint8_t{0}; }
+uint32_t within(Range range, uint8_t byte) { return range.min + byte % (range.max - range.min + 1); }
+uint8_t narrow(uint64_t value) { return static_cast<uint8_t>(value); }
+
+ContextId context(ContextKind kind, uint32_t number, uint32_t activation = 0) {
+  return {kind, narrow(number), static_cast<uint16_t>(activation)};
+}
+
+std::vector<Operation>& program(Scenario& scenario, uint32_t context) {
+  const auto tasks = static_cast<uint32_t>(scenario.tasks.size());
+  return context < tasks ? scenario.tasks[context].operations : scenario.lines[context - tasks].operations;
+}
+
+template <typename Change>
+void each_program(Scenario& scenario, Change change) {
+  for (TaskSpec& task : scenario.tasks) change(task.operations);
+  for (LineSpec& line : scenario.lines) change(line.operations);
+}
+
+}  // namespace
+
+ByteCodec::ByteCodec(const plait_target& target, const Environment& environment, Preset preset, uint32_t workers)
+    : target_(target), environment_(environment), preset_(preset), workers_(workers) {
+  while (target_.knobs && target_.knobs[knobs_].name) ++knobs_;
+  header_bytes_ = kKnobsAt + knobs_ + environment_.tasks.max + environment_.interrupts.max;
+  const auto smallest = static_cast<uint32_t>(std::max<size_t>(target_.size_min, 1));
+  const auto largest = static_cast<uint32_t>(std::min<size_t>(target_.size_max, size_t{page_size_of(target_, preset_)} * 4));
+  if (target_.size_classes && target_.size_classes[0]) {
+    for (const size_t* size = target_.size_classes; *size && *size <= largest; ++size) sizes_.push_back(static_cast<uint32_t>(*size));
+  } else {
+    for (uint32_t size = 1; size <= largest && size <= page_size_of(target_, preset_) / 2; size *= 2) {
+      if (size >= smallest) sizes_.push_back(size);
+    }
+  }
+  for (uint32_t size : {smallest, largest}) {
+    if (std::find(sizes_.begin(), sizes_.end(), size) == sizes_.end()) sizes_.push_back(size);
+  }
+  if (environment_.interrupts.max > 0) kinds_.insert(kinds_.end(), 3, MoveKind::kInterrupt);
+  if (environment_.cpus.max > 1) kinds_.insert(kinds_.end(), 2, MoveKind::kGo);
+  kinds_.insert(kinds_.end(), 2, MoveKind::kPreempt);
+  if (environment_.migration) kinds_.push_back(MoveKind::kMigrate);
+}
+
+// ---- bytes to values
+
+uint32_t ByteCodec::size(uint8_t byte) const {
+  const uint32_t size = sizes_[byte % sizes_.size()];
+  const auto less = static_cast<uint32_t>(byte / sizes_.size()) % kSmaller;
+  const uint32_t smallest = std::max<uint32_t>(static_cast<uint32_t>(target_.size_min), 1);
+  return size - std::min(less, size - smallest);
+}
+
+// 0 is the standard value, and the others follow it.
+uint64_t ByteCodec::knob(uint32_t number, uint8_t byte) const {
+  const plait_knob& knob = target_.knobs[number];
+  if (preset_ == Preset::kReal) return knob.real;
+  const uint64_t values = knob.max - knob.min + 1;  // 0: all there are
+  const uint64_t standard = knob.standard - knob.min;
+  return knob.min + (values == 0 ? standard + byte : (standard + byte) % values);
+}
+
+void ByteCodec::header(std::span<const uint8_t> bytes, Scenario& scenario) const {
+  scenario.cpus = within(environment_.cpus, at(bytes, kCpusAt));
+  scenario.page_size = page_size_of(target_, preset_);
+  scenario.pages = at(bytes, kPagesAt) ? at(bytes, kPagesAt) : kPagesPlenty;
+  scenario.knobs.resize(knobs_);
+  for (uint32_t i = 0; i < knobs_; ++i) scenario.knobs[i] = knob(i, at(bytes, kKnobsAt + i));
+  scenario.tasks.resize(within(environment_.tasks, at(bytes, kTasksAt)));
+  const size_t tasks_at = kKnobsAt + knobs_;
+  for (uint32_t i = 0; i < scenario.tasks.size(); ++i) {
+    const uint8_t byte = at(bytes, tasks_at + i);
+    TaskSpec& task = scenario.tasks[i];
+    task.cpu = CpuId{narrow((i + (byte & 0x7f)) % scenario.cpus)};
+    task.pinned = !environment_.migration || (byte & 0x80) != 0;
+    task.operations.clear();
+  }
+  scenario.lines.resize(within(environment_.interrupts, at(bytes, kLinesAt)));
+  const size_t lines_at = tasks_at + environment_.tasks.max;
+  for (uint32_t i = 0; i < scenario.lines.size(); ++i) {
+    const uint8_t byte = at(bytes, lines_at + i);
+    LineSpec& line = scenario.lines[i];
+    line.cpu = static_cast<int>((byte & 0xfu) % (scenario.cpus + 1)) - 1;
+    line.fires = 1 + (byte >> 4) % kFiresMax;
+    line.operations.clear();
+  }
+}
+
+OperationKind ByteCodec::free_kind(uint8_t byte) const {
+  switch (byte >> 6) {
+    case 1: return (target_.refuses & PLAIT_REFUSES_DOUBLE_FREE) ? OperationKind::kDoubleFree : OperationKind::kFree;
+    case 2: return (target_.refuses & PLAIT_REFUSES_FOREIGN) ? OperationKind::kForeignFree : OperationKind::kFree;
+    case 3: return (target_.refuses & PLAIT_REFUSES_INTERIOR) ? OperationKind::kInteriorFree : OperationKind::kFree;
+    default: return OperationKind::kFree;
+  }
+}
+
+void ByteCodec::add_operation(const Record& record, std::span<const uint8_t> bytes, Scenario& scenario) const {
+  const auto contexts = static_cast<uint32_t>(scenario.tasks.size() + scenario.lines.size());
+  Operation operation;
+  operation.slot = narrow(record.a % kSlots);
+  if ((record.tag & 3) == kAllocates) {
+    operation.kind = OperationKind::kAlloc;
+    operation.size = size(record.c >= kOwnSize ? record.b : at(bytes, kSizesAt + record.b % kSizesOfScenario));
+  } else {
+    operation.kind = free_kind(record.b);
+  }
+  program(scenario, (record.tag >> 2) % contexts).push_back(operation);
+}
+
+// A free of a slot that nobody fills frees one that somebody does.
+void ByteCodec::settle_frees(Scenario& scenario) const {
+  std::bitset<kSlots> filled;
+  each_program(scenario, [&](const std::vector<Operation>& operations) {
+    for (const Operation& operation : operations) filled[operation.slot] = filled[operation.slot] || operation.kind == OperationKind::kAlloc;
+  });
+  if (filled.none()) {
+    each_program(scenario, [](std::vector<Operation>& operations) { operations.clear(); });
+    return;
+  }
+  each_program(scenario, [&](std::vector<Operation>& operations) {
+    for (Operation& operation : operations) {
+      while (!filled[operation.slot]) operation.slot = narrow((operation.slot + 1) % kSlots);
+    }
+  });
+}
+
+ContextId ByteCodec::anchor(uint32_t index, const Scenario& scenario) const {
+  const auto lines = static_cast<uint32_t>(scenario.lines.size());
+  if (index == 0) return {};
+  if (index >= kHandlerAnchors && lines != 0) {
+    const uint32_t number = index - kHandlerAnchors;
+    return context(ContextKind::kIrq, number % lines, number / lines % kActivations);
+  }
+  if (index >= kWorkerAnchors && index < kHandlerAnchors && workers_ != 0) {
+    return context(ContextKind::kWorker, (index - kWorkerAnchors) % workers_);
+  }
+  return context(ContextKind::kTask, (index - kTaskAnchors) % static_cast<uint32_t>(scenario.tasks.size()));
+}
+
+Move ByteCodec::move(uint32_t number, const Scenario& scenario) const {
+  const auto kinds = static_cast<uint32_t>(kinds_.size());
+  const auto tasks = static_cast<uint32_t>(scenario.tasks.size());
+  const auto lines = std::max<uint32_t>(static_cast<uint32_t>(scenario.lines.size()), 1);
+  const uint32_t what = number / kinds;
+  const uint32_t which = what / scenario.cpus;
+  Move move;
+  move.kind = kinds_[number % kinds];
+  move.cpu = CpuId{narrow(what % scenario.cpus)};
+  switch (move.kind) {
+    case MoveKind::kGo:
+    case MoveKind::kDevice: break;
+    case MoveKind::kInterrupt: move.number = narrow(which % lines); break;
+    case MoveKind::kPreempt: {
+      const uint32_t who = which % (tasks + workers_);
+      move.who = who < tasks ? context(ContextKind::kTask, who) : context(ContextKind::kWorker, who - tasks);
+      break;
+    }
+    case MoveKind::kMigrate: move.who = context(ContextKind::kTask, which % tasks); break;
+  }
+  return move;
+}
+
+Deviation ByteCodec::deviation(const Record& record, const Scenario& scenario) const {
+  Deviation deviation;
+  deviation.anchor = anchor(record.tag >> 2, scenario);
+  const uint32_t far = (record.b & 7) == kFar ? 1 + ((record.b >> 3) & 7u) : 0;
+  if (deviation.anchor.kind != ContextKind::kStart) deviation.after = record.a + (far << 8);
+  deviation.move = move(record.c | (record.b >> 6) << 8, scenario);
+  return deviation;
+}
+
+void ByteCodec::decode(std::span<const uint8_t> bytes, Scenario& scenario, std::vector<Deviation>& schedule) const {
+  header(bytes, scenario);
+  schedule.clear();
+  size_t records = 0;
+  for (size_t i = header_bytes_; i + kRecordBytes <= bytes.size() && records < kRecordsMax; i += kRecordBytes, ++records) {
+    const Record record{bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]};
+    if ((record.tag & 3) >= kDeviates) {
+      schedule.push_back(deviation(record, scenario));
+    } else {
+      add_operation(record, bytes, scenario);
+    }
+  }
+  settle_frees(scenario);
+}
+
+// ---- values to bytes
+
+// Fields that have no byte are found out at the end, because the bytes then mean something else.
+bool ByteCodec::put_header(const Scenario& scenario, std::vector<uint8_t>& bytes) const {
+  if (scenario.knobs.size() != knobs_ || scenario.tasks.size() > environment_.tasks.max ||
+      scenario.lines.size() > environment_.interrupts.max || scenario.cpus == 0) {
+    return false;
+  }
+  bytes.assign(header_bytes_, 0);
+  bytes[kCpusAt] = narrow(scenario.cpus - environment_.cpus.min);
+  bytes[kTasksAt] = narrow(scenario.tasks.size() - environment_.tasks.min);
+  bytes[kLinesAt] = narrow(scenario.lines.size() - environment_.interrupts.min);
+  bytes[kPagesAt] = narrow(scenario.pages == kPagesPlenty ? 0 : scenario.pages);
+  for (uint32_t i = 0; i < knobs_; ++i) {
+    uint32_t byte = 0;
+    while (byte < 0xff && knob(i, narrow(byte)) != scenario.knobs[i]) ++byte;
+    bytes[kKnobsAt + i] = narrow(byte);
+  }
+  const size_t tasks_at = kKnobsAt + knobs_;
+  for (uint32_t i = 0; i < scenario.tasks.size(); ++i) {
+    const TaskSpec& task = scenario.tasks[i];
+    const uint32_t turned = (index(task.cpu) + kCpusMax * scenario.cpus - i % scenario.cpus) % scenario.cpus;
+    bytes[tasks_at + i] = narrow(turned | (task.pinned && environment_.migration ? 0x80 : 0));
+  }
+  const size_t lines_at = tasks_at + environment_.tasks.max;
+  for (uint32_t i = 0; i < scenario.lines.size(); ++i) {
+    const LineSpec& line = scenario.lines[i];
+    bytes[lines_at + i] = narrow(static_cast<uint32_t>(line.cpu + 1) | (line.fires - 1) << 4);
+  }
+  return true;
+}
+
+void ByteCodec::put_operations(const Scenario& scenario, std::vector<uint8_t>& bytes) const {
+  uint32_t known = 0;
+  const auto byte_of = [&](uint32_t wanted) {
+    uint32_t byte = 0;
+    while (byte < 0xff && size(narrow(byte)) != wanted) ++byte;
+    return narrow(byte);
+  };
+  const auto put = [&](uint32_t context, const Operation& operation) {
+    Record record{narrow(context << 2 | kFrees), operation.slot, narrow(static_cast<uint32_t>(operation.kind) - 1), 0};
+    if (operation.kind != OperationKind::kAlloc) record.b = narrow(record.b << 6);
+    if (operation.kind == OperationKind::kAlloc) {
+      const uint8_t byte = byte_of(operation.size);
+      uint32_t which = 0;
+      while (which < known && bytes[kSizesAt + which] != byte) ++which;
+      if (which == known && known < kSizesOfScenario) bytes[kSizesAt + known++] = byte;
+      record = {narrow(context << 2 | kAllocates), operation.slot, narrow(which), 0};
+      if (which == kSizesOfScenario) record = {record.tag, record.a, byte, kOwnSize};
+    }
+    bytes.insert(bytes.end(), {record.tag, record.a, record.b, record.c});
+  };
+  const auto tasks = static_cast<uint32_t>(scenario.tasks.size());
+  for (uint32_t i = 0; i < tasks; ++i) {
+    for (const Operation& operation : scenario.tasks[i].operations) put(i, operation);
+  }
+  for (uint32_t i = 0; i < scenario.lines.size(); ++i) {
+    for (const Operation& operation : scenario.lines[i].operations) put(tasks + i, operation);
+  }
+}
+
+bool ByteCodec::put_deviation(const Deviation& wanted, const Scenario& scenario, std::vector<uint8_t>& bytes) const {
+  const uint32_t far = wanted.after >> 8;
+  uint32_t context = 0;
+  uint32_t number = 0;
+  while (context < kAnchors && anchor(context, scenario) != wanted.anchor) ++context;
+  while (number < kMoves && move(number, scenario) != wanted.move) ++number;
+  if (context == kAnchors || number == kMoves || far > 8) return false;
+  const uint32_t steps = far == 0 ? 0 : kFar | (far - 1) << 3;
+  bytes.insert(bytes.end(), {narrow(context << 2 | kDeviates), narrow(wanted.after), narrow(steps | number >> 8 << 6), narrow(number)});
+  return true;
+}
+
+std::optional<std::vector<uint8_t>> ByteCodec::encode(const Scenario& scenario, const std::vector<Deviation>& schedule) const {
+  std::vector<uint8_t> bytes;
+  if (!put_header(scenario, bytes)) return std::nullopt;
+  put_operations(scenario, bytes);
+  for (const Deviation& deviation : schedule) {
+    if (!put_deviation(deviation, scenario, bytes)) return std::nullopt;
+  }
+  Scenario meant;
+  std::vector<Deviation> deviations;
+  decode(bytes, meant, deviations);
+  if (meant != scenario || deviations != schedule) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace plait
