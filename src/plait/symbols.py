@@ -76,6 +76,10 @@ class Symbols:
         """As lookup, followed by the calls that were inlined, innermost first; empty: not known."""
         return self._tables.frames(pc_relative - 1)
 
+    def code_lines(self) -> set[tuple[str, int]]:
+        """All lines of sources that there is code for: path and number."""
+        return self._tables.code_lines()
+
     def state(self, offset: int) -> str | None:
         """The global that lies at an address relative to the module, as "name+0x8"; None: none."""
         found = self._tables.globals.find(offset)
@@ -100,6 +104,10 @@ def source_line(path: str, line: int) -> str | None:
 class Lines(Protocol):
     """A loaded model, as far as its source is concerned."""
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """Its sources."""
+
     def line_of(self, pc: int) -> tuple[Path, int] | None:
         """The file and line of a place; None: it is none in the model."""
 
@@ -118,6 +126,15 @@ class ModelSymbols:
             return self._native.frames(pc_relative) if self._native else ()
         file, line = found
         return (Location(file.name, line, "", str(file)),)
+
+    def code_lines(self) -> set[tuple[str, int]]:
+        """All lines of the model's sources, and those of native code."""
+        own = {
+            (str(file), number + 1)
+            for file in self._model.files
+            for number in range(len(_source_lines(str(file), _changed(str(file)))))
+        }
+        return own | (self._native.code_lines() if self._native else set())
 
     def state(self, offset: int) -> str | None:
         """The global of native code there; a model declares all of its own by name."""
@@ -146,6 +163,9 @@ class _Map(Generic[Value]):
             first, last = bisect_left(self._starts, low), bisect_left(self._starts, high)
             self._values[first:last] = [value] * (last - first)
 
+    def values(self) -> list[Value]:
+        return [value for value in self._values if value is not None]
+
     def find(self, address: int) -> Value | None:
         index = bisect_right(self._starts, address) - 1
         return self._values[index] if index >= 0 else None
@@ -165,10 +185,7 @@ class _Tables:
         )
         self._read: dict[int, tuple[_Map[tuple[str, int]], _Map[_Function]]] = {}
 
-    def frames(self, pc: int) -> tuple[Location, ...]:
-        unit = self._units.find(pc)
-        if unit is None:
-            return ()
+    def _unit(self, unit: Any) -> tuple[_Map[tuple[str, int]], _Map["_Function"]]:
         if unit.cu_offset not in self._read:
             try:
                 self._read[unit.cu_offset] = self._read_unit(unit)
@@ -176,7 +193,17 @@ class _Tables:
                 # A report with a bare address is better than none: flags can ask for debug
                 # information that cannot be read here.
                 self._read[unit.cu_offset] = _Map([]), _Map([])
-        lines, functions = self._read[unit.cu_offset]
+        return self._read[unit.cu_offset]
+
+    def code_lines(self) -> set[tuple[str, int]]:
+        units = self._units.values()
+        return {row for unit in units for row in self._unit(unit)[0].values() if row[1]}
+
+    def frames(self, pc: int) -> tuple[Location, ...]:
+        unit = self._units.find(pc)
+        if unit is None:
+            return ()
+        lines, functions = self._unit(unit)
         row = lines.find(pc)
         if row is None:
             return ()

@@ -72,7 +72,9 @@ def no_free(patch: pytest.MonkeyPatch) -> None:
 def other_build(patch: pytest.MonkeyPatch) -> None:
     run(*FUZZ)
     (file,) = Path("failures").iterdir()
-    file.rename("failure.json")
+    value = json.loads(file.read_text())
+    del value["anchors"], value["why"]
+    Path("failure.json").write_text(json.dumps(value | {"version": 1}))
     compiler = native.Compiler(Path("/usr/bin/clang++"), "clang", (14, 0, 6))
     build = native.Build(Path("toy.so"), "cd" * 32, compiler, ())
     patch.setattr(native, "build", lambda target, compiler=None: build)

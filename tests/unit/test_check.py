@@ -2,6 +2,7 @@
 """The chain from a search to a saved, repeated and explained failure; on a fake engine."""
 
 import errno
+import json
 import os
 import pickle
 from pathlib import Path
@@ -235,8 +236,12 @@ def test_replay_that_differs_from_itself(engine: FakeEngine) -> None:
 
 def test_replay_of_another_build(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     file = saved_file()
-    text = file.read_text()
-    file.write_text(text.replace("ab" * 32, "cd" * 32))
+    value = json.loads(file.read_text().replace("ab" * 32, "cd" * 32))
+    assert check.replay(file).edited is None
+    file.write_text(json.dumps(value))
+    edited = check.replay(file).edited
+    assert edited is not None and edited.outlook is check.Outlook.THERE
+    file.write_text(json.dumps(value | {"anchors": None}))
     with pytest.raises(InvalidFailureFile, match="another build") as caught:
         check.replay(file)
     assert "--force" in str(caught.value)

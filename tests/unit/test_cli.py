@@ -175,10 +175,21 @@ def test_replay(engine: FakeEngine) -> None:
 )
 def test_forced_replay(engine: FakeEngine, verdict: dict[str, str], status: int) -> None:
     file = Path(saved_file())
-    file.write_text(file.read_text().replace("ab" * 32, "cd" * 32))
+    value = json.loads(file.read_text().replace("ab" * 32, "cd" * 32))
+    file.write_text(json.dumps(value | {"anchors": None}))
     assert run("replay", str(file))[0] == 2
     engine.verdict = dict(verdict)
     assert run("replay", str(file), "--force")[0] == status
+
+
+def test_replay_on_another_build_tells_where(engine: FakeEngine) -> None:
+    file = Path(saved_file())
+    file.write_text(file.read_text().replace("ab" * 32, "cd" * 32))
+    status, out, _ = run("replay", str(file))
+    assert status == 1
+    assert out.splitlines()[-1] == "  now        the failure is still there: it fails as it did"
+    row = json.loads(run("replay", str(file), "--json")[1])
+    assert row["edited"]["outlook"] == "still there"
 
 
 def test_show_prints_the_report_of_the_search(engine: FakeEngine) -> None:

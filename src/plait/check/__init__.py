@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from plait.check.agreement import Agreement, agree, agreement
 from plait.check.costs import CostOptions, costs
 from plait.check.matrix import MatrixOptions, matrix
-from plait.check.repeat import replay, show
+from plait.check.reanchor import Edited, Outlook
+from plait.check.replaying import replay, show
 from plait.check.saving import file_name
 from plait.check.searching import fuzz
 from plait.check.shrinking import ShrunkFailure, shrink_file
@@ -27,9 +28,11 @@ __all__ = [
     "Agreement",
     "Budget",
     "CostOptions",
+    "Edited",
     "Failure",
     "FuzzOptions",
     "MatrixOptions",
+    "Outlook",
     "Replayed",
     "Result",
     "ShrunkFailure",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plait import codec
-from plait.check.repeat import replay
+from plait.check.replaying import replay
 from plait.check.searching import fuzz
 from plait.check.shrinking import shrink_file
 from plait.check.values import FuzzOptions, Replayed, Result, TierChoice

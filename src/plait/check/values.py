@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from plait.check.reanchor import Edited
 from plait.codec import FailureFile, Preset, Tier
 from plait.errors import InvalidOption, OutputUnwritable
 from plait.report import Explained
@@ -158,13 +159,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay came to. trace_hash: of the first run. runs: how many there were."""
+    """What a replay came to.
+
+    trace_hash: of the first run. runs: how many there were. edited: on another build, where the
+    deviations were found again and what has become of the failure.
+    """
 
     verdict: Verdict
     trace_hash: int
     runs: int
     explained: Explained
     dropped_deviations: int
+    edited: Edited | None = None
 
     @property
     def hash_text(self) -> str:
@@ -174,4 +180,5 @@ class Replayed:
     def to_json(self) -> dict[str, Any]:
         """The replay as JSON."""
         word = self.verdict.verdict.value
-        return {"verdict": word, "trace_hash": self.hash_text, "runs": self.runs}
+        row = {"verdict": word, "trace_hash": self.hash_text, "runs": self.runs}
+        return row if self.edited is None else row | {"edited": self.edited.to_json()}

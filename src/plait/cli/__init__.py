@@ -29,6 +29,7 @@ from plait.cli.common import (
 from plait.cli.costs import costs
 from plait.cli.matrix import matrix
 from plait.cli.output import (
+    edited_lines,
     labelled,
     print_json,
     print_report,
@@ -136,12 +137,15 @@ def replay(
     times: Annotated[int, typer.Option(metavar="N", help="Runs, all compared.")] = 1,
     as_json: JsonFlag = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Run although the target is not built as it was.")
+        bool, typer.Option("--force", help="Take the schedule as it is, on another build too.")
     ] = False,
     target: TargetOption = None,
     compiler: CompilerOption = None,
 ) -> None:
-    """Run a failure again, bit for bit, and compare with the file."""
+    """Run a failure again, bit for bit, and compare with the file.
+
+    On a target that was edited since, its places are found again in the source first.
+    """
     with told():
         done = check.replay(file, times=times, force=force, target=target, compiler=compiler)
         if as_json:
@@ -150,9 +154,10 @@ def replay(
             print_report(render(done.explained, width()))
             runs = "1 run" if done.runs == 1 else f"{done.runs:,} runs"
             print_report([labelled("replayed", f"{runs}, trace hash {done.hash_text}")])
+            print_report(edited_lines(done.edited))
         if done.dropped_deviations:
             warn(f"{done.dropped_deviations} deviations were not enabled and had no effect")
-    raise typer.Exit(_verdict_status(done.verdict))
+    raise typer.Exit(_replay_status(done))
 
 
 @app.command()
@@ -221,6 +226,12 @@ def _verdict_status(verdict: Verdict) -> Exit:
             return Exit.GAVE_UP
         case NotDeterministic():
             return Exit.NOT_DETERMINISTIC
+
+
+def _replay_status(done: check.Replayed) -> Exit:
+    """That an old failure was not reached in another build is no answer, and so no pass."""
+    unreached = done.edited is not None and done.edited.outlook is check.Outlook.NOT_REACHED
+    return Exit.GAVE_UP if unreached else _verdict_status(done.verdict)
 
 
 def _status_of(result: check.Result) -> Exit:

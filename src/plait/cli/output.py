@@ -62,6 +62,17 @@ def labelled(label: str, text: str) -> Text:
     return Text.assemble((f"  {label:<11}", "dim"), text)
 
 
+def edited_lines(edited: check.Edited | None) -> list[Text]:
+    """Where a failure's deviations are in another build, and what has become of it."""
+    if edited is None:
+        return []
+    lines = [
+        labelled("" if number else "anchored", each.describe())
+        for number, each in enumerate(edited.placed)
+    ]
+    return [*lines, labelled("now", f"{edited.outlook.describe()}: {edited.sentence}")]
+
+
 def print_result(result: check.Result, as_json: bool, options: check.FuzzOptions) -> None:
     """Prints a result, the content of files that could not be saved, and what went wrong beside."""
     if as_json:
