@@ -22,6 +22,8 @@ from plait.verdict import Verdict, verdict_from_json
 if TYPE_CHECKING:
     from plait._engine import FoundFailure
 
+STRATEGIES = ("portfolio", "random", "pct", "pos", "surw", "rff")
+"""Their names, as src/engine/strategy/registry.cc has them; the first is all others in turn."""
 SCHEDULES_PER_SCENARIO = 400
 SEED_MAX = 2**63 - 1
 _WORD64_MAX = 2**64 - 1

@@ -37,8 +37,8 @@ FOLDERS = {
     "die": ROOT / "tests" / "targets" / "die",
     "models": ROOT / "targets",  # the shipped ones once more, in their other tier
 }
-STRATEGIES = ("random", "pct", "pos")
-SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.5"))  # of a search that is to find nothing
+STRATEGIES = ("random", "pct", "pos", "surw", "rff", "portfolio")
+SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.25"))  # of a search that is to find nothing
 # Of CPU time: only for the target that nothing else ends, and that has nothing else to do.
 HANG_MS = {"loop-without-accesses": 1}
 

@@ -104,3 +104,39 @@ def test_events_are_the_same_to_the_byte(failure_file: Path) -> None:
     assert text_hash != other_hash
     assert len(json.loads(first.stdout)["events"]) > 10
     assert first.stdout == second.stdout
+
+
+# Prints what a search did that learns from one execution for the next.
+SEARCH = """
+import sys
+from plait.check.repeat import build
+from plait.discovery import load
+from plait.environment import find_environment
+from plait.machine import default_limits
+from plait.search import Search, SearchOptions
+for name in ("original", "irq_safe"):
+    machine = build(load(name), None).machine
+    options = SearchOptions(
+        environment=find_environment("smp-irq").check(machine.info),
+        seed=5,
+        limits=default_limits(),
+        strategy=sys.argv[1],
+        executions=3_000,
+        stop_on_failure=False,
+        by_cut=True,
+    )
+    search, done = Search(machine, options), False
+    while not done:
+        done, progress, found = search.step(60.0)
+        for each in found:
+            print(each.execution, each.steps, each.trace_hash, each.schedule.to_json())
+    print(progress.steps, progress.accesses, progress.behaviours, progress.costs)
+"""
+
+
+@pytest.mark.parametrize("strategy", ["surw", "rff", "portfolio"])
+def test_what_is_learnt_is_the_same(strategy: str) -> None:
+    """Places are told apart by their addresses; nothing else may come of those."""
+    first, second = in_two_worlds([sys.executable, "-c", SEARCH, strategy], 0)
+    assert len(first.stdout) > 1_000
+    assert first.stdout == second.stdout

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every planted bug is found by search, and its twin without it passes.
 
-PLAIT_SEEDS is the number of seeds (2), PLAIT_SECONDS the time for a twin in an environment (0.1).
+PLAIT_SEEDS is the number of seeds (2), PLAIT_SECONDS the time for a twin in an environment (0.3).
 Searches for bugs are bounded by executions, so that a seed finds or misses on every machine alike.
 """
 
@@ -22,10 +22,9 @@ from plait.verdict import Failed, FailureKind
 
 PLANTED = Path(__file__).resolve().parents[2] / "targets" / "planted"
 SEEDS = range(1, 1 + int(os.environ.get("PLAIT_SEEDS", "2")))
-SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.1"))
+SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.3"))
 FOUND_WITHIN_EXECUTIONS = {Tier.NATIVE: 500_000, Tier.MODEL: 150_000}  # about 5 s
 MODELS_MIN = 12
-STRATEGIES = ("random", "pct", "pos")
 # Was to be a bug; its README shows that under these semantics it is none.
 NO_BUG = {"preempt_dropped_early"}
 
@@ -110,10 +109,9 @@ def test_use_after_migration_is_told_as_such(tier: Tier) -> None:
     assert FailureKind.PER_CPU_AFTER_MIGRATION in kinds
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("name", "tier", "environment"), cells(PASS))
-def test_what_is_sound_passes(name: str, tier: Tier, environment: str, strategy: str) -> None:
-    running = search(name, tier, environment, strategy, 7, None)
+def test_what_is_sound_passes(name: str, tier: Tier, environment: str) -> None:
+    running = search(name, tier, environment, "portfolio", 7, None)
     seconds = 0.0
     while seconds < SECONDS:
         _, progress, findings = running.step(SECONDS)

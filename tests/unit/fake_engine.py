@@ -200,7 +200,7 @@ class FakeEngine:
         return FakeSearch(self, options)
 
     def strategies(self) -> list[str]:
-        return ["random", "pct", "pos"]
+        return ["random", "pct", "pos", "surw", "rff", "portfolio"]
 
     def version(self) -> str:
         return plait.__version__

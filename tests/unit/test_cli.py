@@ -229,7 +229,7 @@ def test_version() -> None:
 def test_completion_knows_targets_and_environments(engine: FakeEngine) -> None:
     assert "toy" in common.complete_target("t")
     assert [name for name, _ in cli.complete_environment("smp")] == ["smp", "smp-irq"]
-    assert cli.complete_strategy("p") == ["pct", "pos"]
+    assert common.complete_strategy("p") == ["portfolio", "pct", "pos"]
 
 
 @pytest.mark.parametrize(

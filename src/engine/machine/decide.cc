@@ -141,9 +141,17 @@ std::span<const Move> Machine::all() {
 
 Footprint Machine::next(const Move& move) {
   const Context* context = find(move.who);
-  if (!context || context->pending.address == 0) return {};
+  if (!context) return {};
   const PendingStep& step = context->pending;
-  return {step.address >> kGranuleShift, !is_access(step.kind) || (step.access & kWrite) != 0};
+  const bool access = is_access(step.kind);
+  Footprint footprint;
+  footprint.granule = step.address >> kGranuleShift;
+  footprint.pc = step.pc;
+  footprint.reads = step.address != 0 && (!access || (step.access & kRead) != 0);
+  footprint.writes = step.address != 0 && (!access || (step.access & kWrite) != 0);
+  footprint.cpu = step.kind == EventKind::kCpuId || step.kind == EventKind::kIrqSave || step.kind == EventKind::kIrqOff ||
+                  step.kind == EventKind::kPreemptDisable;
+  return footprint;
 }
 
 // Asks the strategy until somebody takes a step; that context, or null when nothing can move, or shall.

@@ -2,6 +2,10 @@
 //
 // The seam of a search strategy: who moves next. A strategy decides; it has no limits, clock, output or memory of
 // traces: the machine records and the search loop spends.
+//
+// One object serves the executions of one scenario: the search makes a new one for the next. So what it has learnt in
+// earlier executions is about the same programs, and its choices are a function of the calls so far. Addresses are
+// good for telling places apart, never for deciding: they differ from process to process.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +41,10 @@ struct Choice {
 // What a context's announced step will touch: for strategies that tell steps that commute from those that do not.
 struct Footprint {
   uintptr_t granule = 0;  // 8 bytes of memory, or a lock; 0: nothing that another step could touch
+  uintptr_t pc = 0;       // where in the code
+  bool reads = false;     // a step on a lock does both
   bool writes = false;
+  bool cpu = false;  // asks which CPU this is, or takes interrupts or preemption off there
 };
 
 // The enabled moves, made only when somebody looks at them: most choices are the default.

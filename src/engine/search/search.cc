@@ -40,6 +40,7 @@ void Search::next_scenario() {
   scenario_ = generate(target_, options_.environment, options_.preset, size, standard_knobs, prng);
   machine_.load(scenario_, limits_);
   load_ = machine_.loads();
+  strategy_ = make_strategy(options_.strategy);  // what one has learnt is about its scenario
   ++counters_.scenarios;
   schedule_ = failures_here_ = 0;
 }

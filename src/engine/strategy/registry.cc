@@ -10,7 +10,14 @@ struct Entry {
   std::string_view name;
   std::unique_ptr<Strategy> (*make)();
 };
-constexpr std::array<Entry, 3> kEntries = {{{"random", make_random_walk}, {"pct", make_pct}, {"pos", make_pos}}};
+constexpr std::array<Entry, 6> kEntries = {{
+    {"random", make_random_walk},
+    {"pct", make_pct},
+    {"pos", make_pos},
+    {"surw", make_surw},
+    {"rff", make_rff},
+    {"portfolio", make_portfolio},
+}};
 
 }  // namespace
 

@@ -18,5 +18,8 @@ std::vector<std::string_view> strategy_names();
 std::unique_ptr<Strategy> make_random_walk();
 std::unique_ptr<Strategy> make_pct();
 std::unique_ptr<Strategy> make_pos();
+std::unique_ptr<Strategy> make_surw();
+std::unique_ptr<Strategy> make_rff();
+std::unique_ptr<Strategy> make_portfolio();
 
 }  // namespace plait

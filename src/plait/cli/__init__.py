@@ -18,12 +18,12 @@ from plait.cli.common import (
     Exit,
     FailurePath,
     JsonFlag,
+    StrategyOption,
     TargetNames,
     TargetOption,
     TierOption,
     app,
     complete_environment,
-    complete_strategy,
     told,
 )
 from plait.cli.costs import costs
@@ -72,9 +72,7 @@ def fuzz(
             show_default=False,
         ),
     ] = None,
-    strategy: Annotated[
-        str, typer.Option(metavar="S", help="random, pct or pos.", autocompletion=complete_strategy)
-    ] = "random",
+    strategy: StrategyOption = "random",
     time_: Annotated[
         str | None,
         typer.Option(

@@ -15,6 +15,7 @@ from plait import check
 from plait.cli.output import say_error
 from plait.environment import ENVIRONMENTS
 from plait.errors import EngineBug, UserError
+from plait.search import STRATEGIES
 
 
 class Exit(IntEnum):
@@ -59,11 +60,17 @@ def complete_environment(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_strategy(incomplete: str) -> list[str]:
     """Names of search strategies that begin so."""
-    return [name for name in ("random", "pct", "pos") if name.startswith(incomplete)]
+    return [name for name in STRATEGIES if name.startswith(incomplete)]
 
 
 # ---- options that several commands have
 
+StrategyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="S", help=f"One of: {', '.join(STRATEGIES)}.", autocompletion=complete_strategy
+    ),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 TargetNames = Annotated[
     list[str] | None,
