@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -274,12 +275,12 @@ def test_what_crosses_processes_survives_it(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = []
-    record = saving.Searcher._record
+    record = saving.record_of
 
-    def keep(searcher: saving.Searcher, finding: object) -> saving.Record:
-        kept.append(record(searcher, finding))  # type: ignore[arg-type]
+    def keep(*arguments: Any) -> saving.Record:
+        kept.append(record(*arguments))
         return kept[-1]
 
-    monkeypatch.setattr(saving.Searcher, "_record", keep)
+    monkeypatch.setattr(saving, "record_of", keep)
     fuzz_one()
     assert pickle.loads(pickle.dumps(kept)) == kept

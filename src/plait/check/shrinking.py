@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from plait import codec
-from plait.check.repeat import HANG_MS, Built, build, names_of, repeatable
+from plait.check.repeat import Built, beside, build, names_of, repeatable
 from plait.check.same import cause
 from plait.check.saving import file_name
 from plait.check.why import explained_file
@@ -73,7 +73,7 @@ def segments_of(trace: Trace) -> int:
 class _Judge:
     def __init__(self, built: Built, content: FailureFile) -> None:
         self._built = built
-        self._limits = replace(content.limits, hang_ms=min(content.limits.hang_ms, HANG_MS))
+        self._limits = beside(content)
         self._wanted = cause(built, content.verdict)
 
     def __call__(self, candidate: Candidate) -> Judged | None:

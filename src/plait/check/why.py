@@ -20,7 +20,7 @@ from plait.check.deciding import (
     steps_by_name,
     windows_of,
 )
-from plait.check.repeat import HANG_MS, Built, names_of
+from plait.check.repeat import Built, beside, names_of
 from plait.check.same import cause
 from plait.codec import FailureFile, Limits
 from plait.machine import Closing, Guards, Places, Probed
@@ -60,11 +60,7 @@ def explain_why(built: Built, content: FailureFile) -> Why | None:
     def fails(verdict: Verdict) -> bool:
         return cause(built, verdict) == wanted
 
-    limits = replace(
-        content.limits,
-        order_checks=content.verdict.kind.is_warning,
-        hang_ms=min(content.limits.hang_ms, HANG_MS),
-    )
+    limits = replace(beside(content), order_checks=content.verdict.kind.is_warning)
     run = built.machine.run(content.scenario, content.schedule, detail=True, limits=limits)
     if not fails(run.verdict) or run.trace is None:
         return None
