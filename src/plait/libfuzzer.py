@@ -47,6 +47,10 @@ class ByteCodec:
         """Bytes that mean this; None when none do, as of a scenario of another environment."""
         return self._codec.encode(scenario.to_json(), schedule.to_json())
 
+    def generate(self, seed: int, operations: int) -> Scenario:
+        """A scenario as a search draws it, with about so many operations."""
+        return Scenario.from_json(self._codec.generate(seed, operations))
+
 
 def find_library() -> Path:
     """Where atheris keeps libFuzzer. Raises AtherisMissing."""

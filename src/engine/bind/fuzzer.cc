@@ -46,7 +46,7 @@ uint32_t workers_of(Target& target, const SearchOptions& options) {
 
 class PythonCodec {
  public:
-  PythonCodec(Target& target, nb::dict options) : target_(target), codec_(make(target, options_from(options))) {}
+  PythonCodec(Target& target, nb::dict options) : PythonCodec(target, options_from(options)) {}
 
   nb::tuple decode(const nb::bytes& bytes) const {
     Scenario scenario;
@@ -60,14 +60,22 @@ class PythonCodec {
     return bytes ? nb::object(nb::bytes(bytes->data(), bytes->size())) : nb::none();
   }
 
+  // As a search draws them.
+  nb::dict generate(uint64_t seed, uint32_t operations) const {
+    Prng prng{seed};
+    return to_python(plait::generate(target_.declaration(), environment_, preset_, operations, true, prng), target_.declaration());
+  }
+
   size_t header_bytes() const { return codec_.header_bytes(); }
 
  private:
-  static ByteCodec make(Target& target, const SearchOptions& options) {
-    return {target.declaration(), options.environment, options.preset, workers_of(target, options)};
-  }
+  PythonCodec(Target& target, const SearchOptions& options)
+      : target_(target), environment_(options.environment), preset_(options.preset),
+        codec_(target.declaration(), environment_, preset_, workers_of(target, options)) {}
 
   Target& target_;
+  Environment environment_;
+  Preset preset_;
   ByteCodec codec_;
 };
 
@@ -200,6 +208,7 @@ void add_fuzzer(nb::module_& module) {
       .def(nb::init<Target&, nb::dict>(), "target"_a, "options"_a, nb::keep_alive<1, 2>())
       .def("decode", &PythonCodec::decode, "data"_a)
       .def("encode", &PythonCodec::encode, "scenario"_a, "schedule"_a)
+      .def("generate", &PythonCodec::generate, "seed"_a, "operations"_a)
       .def_prop_ro("header_bytes", &PythonCodec::header_bytes);
   nb::class_<PythonFuzzer>(module, "Fuzzer")
       .def(nb::init<Target&, nb::dict>(), "target"_a, "options"_a, nb::keep_alive<1, 2>())

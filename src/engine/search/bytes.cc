@@ -23,11 +23,15 @@ constexpr size_t kSizesAt = 4;
 constexpr size_t kKnobsAt = kSizesAt + kSizesOfScenario;
 // Indices of anchors: the start, tasks, workers, handlers.
 constexpr uint32_t kTaskAnchors = 1;
-constexpr uint32_t kWorkerAnchors = 33;
-constexpr uint32_t kHandlerAnchors = 48;
+constexpr uint32_t kWorkerAnchors = 41;
+constexpr uint32_t kHandlerAnchors = 49;
 constexpr uint32_t kAnchors = 64;
 constexpr uint32_t kMoves = 1024;
-constexpr uint8_t kFar = 7;  // low bits of a deviation's third byte: 256 steps or more, the next three say how many
+// What the low bits of a deviation's third byte say of its second one: up to there it counts within the first 64 steps,
+// where most contexts end; or within 256; or, with the next three bits, beyond.
+constexpr uint32_t kNear = 5;
+constexpr uint32_t kFar = 7;
+constexpr uint32_t kNearSteps = 64;
 
 enum Tag : uint8_t { kAllocates = 0, kFrees = 1, kDeviates = 2 };  // low bits of a record's tag; 3: deviates as well
 
@@ -170,25 +174,46 @@ ContextId ByteCodec::anchor(uint32_t index, const Scenario& scenario) const {
   return context(ContextKind::kTask, (index - kTaskAnchors) % static_cast<uint32_t>(scenario.tasks.size()));
 }
 
-Move ByteCodec::move(uint32_t number, const Scenario& scenario) const {
+// The CPU that a context begins on; of a line that may go anywhere the first.
+uint32_t ByteCodec::home(ContextId id, const Scenario& scenario) {
+  switch (id.kind) {
+    case ContextKind::kTask: return index(scenario.tasks[id.number].cpu);
+    case ContextKind::kWorker: return id.number % scenario.cpus;
+    case ContextKind::kIrq: return static_cast<uint32_t>(std::max(scenario.lines[id.number].cpu, 0));
+    case ContextKind::kStart: return 0;
+  }
+  return 0;
+}
+
+// A preemption is mostly meant for the CPU that the anchor is on, and going elsewhere mostly for another one: other moves
+// have bytes as well, but are seldom enabled.
+Move ByteCodec::move(uint32_t number, ContextId anchor, const Scenario& scenario) const {
   const auto kinds = static_cast<uint32_t>(kinds_.size());
   const auto tasks = static_cast<uint32_t>(scenario.tasks.size());
   const auto lines = std::max<uint32_t>(static_cast<uint32_t>(scenario.lines.size()), 1);
+  const uint32_t cpus = scenario.cpus;
   const uint32_t what = number / kinds;
-  const uint32_t which = what / scenario.cpus;
+  const auto cpu = [&](uint32_t away) { return CpuId{narrow((home(anchor, scenario) + away) % cpus)}; };
   Move move;
   move.kind = kinds_[number % kinds];
-  move.cpu = CpuId{narrow(what % scenario.cpus)};
   switch (move.kind) {
-    case MoveKind::kGo:
     case MoveKind::kDevice: break;
-    case MoveKind::kInterrupt: move.number = narrow(which % lines); break;
+    case MoveKind::kGo: move.cpu = cpu(cpus == 1 ? 0 : (what % (2 * cpus - 1) + 1) % cpus); break;
+    case MoveKind::kInterrupt:
+      move.cpu = cpu(what % cpus);
+      move.number = narrow(what / cpus % lines);
+      break;
     case MoveKind::kPreempt: {
-      const uint32_t who = which % (tasks + workers_);
+      const uint32_t who = what % (tasks + workers_);
+      const uint32_t away = what / (tasks + workers_) % (cpus + 3);
+      move.cpu = cpu(away < 3 ? 0 : away - 3);
       move.who = who < tasks ? context(ContextKind::kTask, who) : context(ContextKind::kWorker, who - tasks);
       break;
     }
-    case MoveKind::kMigrate: move.who = context(ContextKind::kTask, which % tasks); break;
+    case MoveKind::kMigrate:
+      move.who = context(ContextKind::kTask, what % tasks);
+      move.cpu = CpuId{narrow(what / tasks % cpus)};
+      break;
   }
   return move;
 }
@@ -196,9 +221,11 @@ Move ByteCodec::move(uint32_t number, const Scenario& scenario) const {
 Deviation ByteCodec::deviation(const Record& record, const Scenario& scenario) const {
   Deviation deviation;
   deviation.anchor = anchor(record.tag >> 2, scenario);
-  const uint32_t far = (record.b & 7) == kFar ? 1 + ((record.b >> 3) & 7u) : 0;
-  if (deviation.anchor.kind != ContextKind::kStart) deviation.after = record.a + (far << 8);
-  deviation.move = move(record.c | (record.b >> 6) << 8, scenario);
+  const uint32_t range = record.b & 7;
+  const uint32_t far = range == kFar ? 1 + ((record.b >> 3) & 7u) : 0;
+  const uint32_t after = range <= kNear ? record.a % kNearSteps : record.a + (far << 8);
+  if (deviation.anchor.kind != ContextKind::kStart) deviation.after = after;
+  deviation.move = move(record.c | (record.b >> 6) << 8, deviation.anchor, scenario);
   return deviation;
 }
 
@@ -283,9 +310,9 @@ bool ByteCodec::put_deviation(const Deviation& wanted, const Scenario& scenario,
   uint32_t context = 0;
   uint32_t number = 0;
   while (context < kAnchors && anchor(context, scenario) != wanted.anchor) ++context;
-  while (number < kMoves && move(number, scenario) != wanted.move) ++number;
+  while (context < kAnchors && number < kMoves && move(number, wanted.anchor, scenario) != wanted.move) ++number;
   if (context == kAnchors || number == kMoves || far > 8) return false;
-  const uint32_t steps = far == 0 ? 0 : kFar | (far - 1) << 3;
+  const uint32_t steps = far != 0 ? kFar | (far - 1) << 3 : wanted.after < kNearSteps ? 0 : kNear + 1;
   bytes.insert(bytes.end(), {narrow(context << 2 | kDeviates), narrow(wanted.after), narrow(steps | number >> 8 << 6), narrow(number)});
   return true;
 }

@@ -44,7 +44,8 @@ class ByteCodec {
   uint32_t size(uint8_t byte) const;
   uint64_t knob(uint32_t number, uint8_t byte) const;
   ContextId anchor(uint32_t index, const Scenario& scenario) const;
-  Move move(uint32_t number, const Scenario& scenario) const;
+  static uint32_t home(ContextId id, const Scenario& scenario);
+  Move move(uint32_t number, ContextId anchor, const Scenario& scenario) const;
   Deviation deviation(const Record& record, const Scenario& scenario) const;
 
   bool put_header(const Scenario& scenario, std::vector<uint8_t>& bytes) const;

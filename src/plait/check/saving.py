@@ -113,12 +113,13 @@ def file_name(failure: FailureFile) -> str:
 def save_in(out: Path, failure: FailureFile) -> Path:
     """Writes the failure to a file of its own in the folder. Raises OutputUnwritable."""
     file = out / file_name(failure)
-    _make_folder(out)
+    make_folder(out)
     codec.save(file, failure)
     return file
 
 
-def _make_folder(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Makes the folder, if it is not there. Raises OutputUnwritable."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,7 +129,7 @@ def _make_folder(out: Path) -> None:
 def probe(out: Path) -> None:
     """Writes to the folder and takes it back, so that a search is not in vain."""
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
-    _make_folder(out)
+    make_folder(out)
     try:
         with tempfile.NamedTemporaryFile(dir=out, prefix=".plait-probe-") as file:
             file.write(bytes(_PROBE_BYTES))

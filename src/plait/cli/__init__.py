@@ -26,6 +26,7 @@ from plait.cli.common import (
     complete_environment,
     told,
 )
+from plait.cli.corpus import corpus
 from plait.cli.costs import costs
 from plait.cli.matrix import matrix
 from plait.cli.output import (
@@ -43,7 +44,7 @@ from plait.codec import Preset
 from plait.report import render
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
 
-__all__ = ["Exit", "agree", "app", "costs", "main", "matrix", "shrink"]
+__all__ = ["Exit", "agree", "app", "corpus", "costs", "main", "matrix", "shrink"]
 
 
 # ---- commands
