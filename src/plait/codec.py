@@ -33,6 +33,7 @@ from plait.errors import (
     shown,
     within,
 )
+from plait.limits import Limits as Limits
 from plait.scenario import Scenario
 from plait.schedule import Schedule
 from plait.trace import hash_text
@@ -96,39 +97,6 @@ class BuildInfo:
         """The build from JSON found at `where`. Raises InvalidFailureFile."""
         with within(where):
             return cls(**_check.members(value, ("hash", "compiler")))
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Where an execution is given up, and what the search had learnt.
-
-    steps: of all contexts. operation_steps: of one call. hang_ms: CPU time, ms. shared_stacks: a
-    bit per context of the machine whose stack others were seen to touch, so that accesses to it
-    count as steps. order_checks: an execution that has not failed otherwise fails when two of its
-    accesses race.
-    """
-
-    steps: int
-    operation_steps: int
-    hang_ms: int
-    shared_stacks: int = 0
-    order_checks: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "operation_steps", "hang_ms"):
-            _check.integer(getattr(self, name), name, 1, 2**32 - 1)
-        _check.integer(self.shared_stacks, "shared_stacks", 0, 2**64 - 1)
-        _check.boolean(self.order_checks, "order_checks")
-
-    def to_json(self) -> dict[str, Any]:
-        """The limits as JSON, as the engine takes them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @classmethod
-    def from_json(cls, value: object, where: str = "") -> Self:
-        """The limits from JSON found at `where`. Raises InvalidFailureFile."""
-        with within(where):
-            return cls(**_check.members(value, tuple(field.name for field in fields(cls))))
 
 
 @dataclass(frozen=True, slots=True)

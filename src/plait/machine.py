@@ -7,7 +7,7 @@ completion) start without it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntFlag, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ class Probed:
 
 def limits_from(values: Mapping[str, Any]) -> Limits:
     """Limits from the engine's dict."""
-    return Limits(**{field.name: values[field.name] for field in fields(Limits)})
+    return Limits.from_json(dict(values))
 
 
 def default_limits() -> Limits:

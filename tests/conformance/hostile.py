@@ -106,6 +106,7 @@ LIMITS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("refused", "operation_steps", (2**32, -1, "text")),
     ("refused", "hang_ms", (2**32, -1, "text")),
     ("refused", "shared_stacks", (2**64, -1, "text")),
+    ("refused", "lock_orders", (1, "text", [1], [{}], [{"context": "task 0", "cpu": 256}])),
     ("runs", "steps", (0, 1, 2**31, 2**32 - 1)),
     ("runs", "operation_steps", (0, 1, 2**31, 2**32 - 1)),
     ("runs", "hang_ms", (0, 1, 2**31, 2**32 - 1)),

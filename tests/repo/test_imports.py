@@ -16,7 +16,7 @@ from repo.tree import PACKAGE, ROOT, files_under, name
 # Lowest first; a module imports modules of lower layers. A new module needs a place here.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"scenario", "schedule", "trace", "verdict", "why", "anchors", "codec"},
+    {"limits", "scenario", "schedule", "trace", "verdict", "why", "anchors", "codec"},
     {"compilers", "costs", "environment", "model", "symbols"},
     {"target"},
     {"discovery"},
@@ -31,13 +31,14 @@ LAYERS: list[set[str]] = [
 
 # Within a layer: importer → imported, acyclic.
 PEERS: dict[str, set[str]] = {
+    "limits": set(),
     "scenario": set(),
     "schedule": {"scenario"},  # context names
     "trace": {"scenario", "schedule"},
     "verdict": {"scenario", "schedule", "trace"},
     "why": {"schedule"},
     "anchors": {"trace"},  # kinds of steps
-    "codec": {"scenario", "schedule", "trace", "verdict", "why", "anchors"},
+    "codec": {"limits", "scenario", "schedule", "trace", "verdict", "why", "anchors"},
     "campaign": {"search"},  # its worker processes search
     "libfuzzer": {"search"},  # decodes bytes into what a search would run
     "__main__": {"cli"},

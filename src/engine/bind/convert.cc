@@ -260,7 +260,7 @@ nb::dict outcome_to_python(const Machine& machine, const Outcome& outcome, const
   result["dropped_deviations"] = 0;
   result["skipped_operations"] = outcome.skipped_operations;
   result["schedule"] = to_python(machine.schedule());
-  result["limits"] = to_python(limits, outcome.shared_stacks);
+  result["limits"] = to_python(limits, outcome);
   result["contexts"] = context_names(machine);
   if (detail) result["events"] = events_to_python(machine);
   return result;
@@ -281,28 +281,6 @@ nb::list events_to_python(const Machine& machine) {
                                event.pc, argument));
   }
   return list;
-}
-
-Limits limits_from(nb::handle handle) {
-  Limits limits;
-  if (handle.is_none()) return limits;
-  const auto object = as<nb::dict>(handle, "limits");
-  limits.steps = field_or<uint32_t>(object, "steps", limits.steps);
-  limits.operation_steps = field_or<uint32_t>(object, "operation_steps", limits.operation_steps);
-  limits.hang_ms = field_or<uint32_t>(object, "hang_ms", limits.hang_ms);
-  limits.shared_stacks = field_or<uint64_t>(object, "shared_stacks", limits.shared_stacks);
-  limits.order_checks = field_or<bool>(object, "order_checks", limits.order_checks);
-  return limits;
-}
-
-nb::dict to_python(const Limits& limits, uint64_t shared_stacks) {
-  nb::dict object;
-  object["steps"] = limits.steps;
-  object["operation_steps"] = limits.operation_steps;
-  object["hang_ms"] = limits.hang_ms;
-  object["shared_stacks"] = shared_stacks;
-  object["order_checks"] = limits.order_checks;
-  return object;
 }
 
 nb::dict to_python(const CostSummary& costs) {

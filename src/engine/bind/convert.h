@@ -23,7 +23,7 @@ nanobind::dict outcome_to_python(const Machine& machine, const Outcome& outcome,
 nanobind::list events_to_python(const Machine& machine);
 nanobind::list context_names(const Machine& machine);
 Limits limits_from(nanobind::handle object);
-nanobind::dict to_python(const Limits& limits, uint64_t shared_stacks);
+nanobind::dict to_python(const Limits& limits, const Outcome& learnt);  // as a replay needs them
 nanobind::dict to_python(const CostSummary& costs);
 SearchOptions options_from(nanobind::dict object);
 nanobind::dict declaration_to_python(const plait_target& target, uintptr_t load_base);

@@ -17,7 +17,7 @@ nb::dict to_python(const Finding& finding, const plait_target& target, const Lim
   object["steps"] = finding.outcome.steps;
   object["trace_hash"] = finding.trace_hash;
   object["seconds"] = finding.seconds;
-  object["limits"] = to_python(limits, finding.outcome.shared_stacks);
+  object["limits"] = to_python(limits, finding.outcome);
   return object;
 }
 

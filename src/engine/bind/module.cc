@@ -120,5 +120,5 @@ NB_MODULE(_engine, module) {
   module.def("globals_address", [] { return machine().memory().globals(); });
   module.def("strategies", &strategies);
   module.def("version", [] { return PLAIT_VERSION; });
-  module.attr("DEFAULT_LIMITS") = to_python(Limits{}, 0);
+  module.attr("DEFAULT_LIMITS") = to_python(Limits{}, Outcome{});
 }

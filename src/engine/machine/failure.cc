@@ -32,6 +32,13 @@ uint64_t Machine::encode(uintptr_t address) const {
   return address & ((uint64_t{1} << kTagShift) - 1);
 }
 
+// Of what has a place in the module.
+uintptr_t Machine::decode(uint64_t place) const {
+  if (place >> kTagShift != kModule) return 0;
+  const uint64_t offset = place & ((uint64_t{1} << kTagShift) - 1);
+  return offset < target_.load_size ? target_.load_base + offset : memory_.globals() + offset - target_.load_size;
+}
+
 Text Machine::place_name(uintptr_t address) const {
   if (memory_.in_globals(address)) {
     return "global at module+" + hex(target_.load_size + memory_.offset(address) - Memory::kGlobals);

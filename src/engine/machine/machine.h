@@ -4,9 +4,8 @@
 // text. Executes (target, scenario, schedule) and returns a verdict; the schedule comes from a Strategy and is always
 // recorded.
 //
-// One function decides (decide.cc), one announces (step.cc); kernel.cc and waits.cc are what plait/kernel.h
-// promises, operations.cc runs the scenario's programs and judges what alloc and free answered, quiescence.cc judges the
-// end.
+// One function decides (decide.cc), one announces (step.cc); kernel.cc and waits.cc are what plait/kernel.h promises,
+// operations.cc runs the programs and judges what alloc and free answered, quiescence.cc judges the end.
 #pragma once
 
 #include <array>
@@ -266,6 +265,7 @@ class Machine : private Moves {
   void preemption_goes_on();
   bool task_holds_preemption() const;
   void judge_order();
+  void judge_lock_orders();
   Failure race_failure(const Race& race) const;
   uint32_t per_cpu_owner(uintptr_t address) const;
   Failure inversion_failure(const LockOrder::Circle& circle) const;
@@ -329,6 +329,7 @@ class Machine : private Moves {
   Evidence here(uintptr_t pc, std::string_view what);
   Evidence there(const Context& context, std::string_view what);
   Text place_name(uintptr_t address) const;
+  uintptr_t decode(uint64_t place) const;
   bool in_code(uintptr_t pc) const;
   void stuck_failure(Failure failure);
   static void black_box(void* machine);
@@ -381,7 +382,7 @@ class Machine : private Moves {
 
   int64_t granted_ = 0, quiet_left_ = 0, slice_left_ = 0;
   bool must_ask_ = false, ask_on_change_ = false;
-  bool limited_ = false;   // when last asked, moves were missing because interrupts or preemption were off
+  bool limited_ = false;  // when last asked, moves were missing because interrupts or preemption were off
   uint32_t slots_used_ = 0;
   uint64_t progress_ = 0;  // changes whenever the engine is called
   void (*boot_body_)(Machine&) = nullptr;
@@ -393,8 +394,7 @@ class Machine : private Moves {
   bool over_ = false, init_failed_ = false;
   uint64_t loads_ = 0;
   uint32_t longest_ = 1;  // visible operations of the longest execution since load
-  Outcome init_outcome_;
-  Outcome outcome_;
+  Outcome init_outcome_, outcome_;
 };
 
 }  // namespace plait

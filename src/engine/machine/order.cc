@@ -70,11 +70,48 @@ void Machine::judge_order() {
   if (outcome_.verdict != VerdictKind::kFailed && !retry_ && limits_.order_checks) {
     if (const Race* race = order_.race()) {
       keep_failure(race_failure(*race));
-    } else if (!lock_order_.circle().empty()) {
-      keep_failure(inversion_failure(lock_order_.circle()));
+    } else {
+      if (lock_order_.circle().empty() && !lock_order_.empty()) judge_lock_orders();
+      if (!lock_order_.circle().empty()) keep_failure(inversion_failure(lock_order_.circle()));
     }
   }
   order_.stop();
+}
+
+// Only in executions that took a lock while they held another and came out well.
+void Machine::judge_lock_orders() {
+  static const SeenOrders kNone;
+  const SeenOrders& others = limits_.lock_orders ? *limits_.lock_orders : kNone;
+  LockOrder::Names names;
+  names.who = [this](uint32_t context) { return used_[context]->id; };
+  names.stable = [this](uintptr_t lock) { return memory_.in_data(lock) || memory_.in_globals(lock); };
+  names.edge = [this](const SeenOrder& seen) {
+    LockOrder::Edge edge;
+    edge.from = {decode(seen.from), seen.from_pc + target_.load_base};
+    edge.to = {decode(seen.to), seen.to_pc + target_.load_base};
+    edge.cpu = seen.cpu;
+    edge.flags = seen.flags;
+    for (const uint64_t guard : seen.guards) edge.guards[edge.guard_count++] = decode(guard);
+    edge.seen = &seen;
+    return edge;
+  };
+  names.seen = [this](const LockOrder::Edge& edge) {
+    SeenOrder seen;
+    seen.from = encode(edge.from.lock);
+    seen.to = encode(edge.to.lock);
+    seen.from_pc = relative(edge.from.pc);
+    seen.to_pc = relative(edge.to.pc);
+    seen.who = used_[edge.context]->id;
+    seen.cpu = edge.cpu;
+    seen.flags = edge.flags;
+    for (uint32_t i = 0; i < edge.guard_count; ++i) seen.guards.push_back(encode(edge.guards[i]));
+    return seen;
+  };
+  if (!others.empty()) lock_order_.look_across(others, names);
+  for (const LockOrder::Edge& edge : lock_order_.circle()) {
+    if (edge.seen) outcome_.lock_orders.push_back(*edge.seen);
+  }
+  outcome_.new_lock_orders = lock_order_.fresh(others, names);
 }
 
 Failure Machine::inversion_failure(const LockOrder::Circle& circle) const {
@@ -82,18 +119,22 @@ Failure Machine::inversion_failure(const LockOrder::Circle& circle) const {
   failure.kind = FailureKind::kLockOrderInversion;
   Text message;
   for (const LockOrder::Edge& edge : circle) {
-    const Context& context = *used_[edge.context];
+    const ContextId who = edge.seen ? edge.seen->who : used_[edge.context]->id;
     if (!failure.evidence.empty()) message += ", ";
-    message += short_name(context.id) + (failure.evidence.empty() ? " takes lock " : " took ") + place_name(edge.to.lock) +
+    if (edge.seen) message += "in another execution ";
+    message += (edge.seen && who.kind == ContextKind::kTask ? Text("a task") : short_name(who)) +
+               (failure.evidence.empty() ? " takes lock " : " took ") + place_name(edge.to.lock) +
                (failure.evidence.empty() ? " while it holds " : " while it held ") + place_name(edge.from.lock);
     Evidence& piece = failure.evidence.emplace_back();
-    piece.has_context = true;
-    piece.context = context.id;
-    piece.cpu = static_cast<int>(edge.cpu);
+    piece.has_context = !edge.seen;
+    piece.context = who;
+    if (!edge.seen) piece.cpu = static_cast<int>(edge.cpu);
     piece.pc = relative(edge.to.pc);
     piece.has_address = true;
     piece.address = encode(edge.to.lock);
-    piece.what = failure.evidence.size() == 1 ? "takes it" : "took it the other way round";
+    piece.what = failure.evidence.size() == 1 ? "takes it"
+                 : edge.seen                  ? "another execution took it the other way round"
+                                              : "took it the other way round";
   }
   failure.message = message + ": another time each waits for the other";
   return failure;

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "base/types.h"
 #include "check/costs.h"
 #include "check/failure.h"
+#include "check/lock_order.h"
 #include "machine/closing.h"
 
 namespace plait {
@@ -18,6 +20,7 @@ struct Limits {
   uint32_t hang_ms = 100;            // CPU time without any visible operation, then it is a livelock
   bool order_checks = true;          // races fail an execution that has not failed otherwise
   uint64_t shared_stacks = 0;        // bit per context slot: its stack accesses are visible (Outcome returns it)
+  std::shared_ptr<const SeenOrders> lock_orders;  // of other executions; null: none
 };
 
 struct RunOptions {
@@ -39,6 +42,8 @@ struct Outcome {
   uint64_t cause = 0;          // hash of the failure's kind and places: equal for repeats of one failure
   uint64_t cut = 0;            // hash of where the last deviation cut whom
   uint64_t shared_stacks = 0;  // to be handed to Limits in a replay
+  SeenOrders lock_orders;      // the same: those that the failure rests on
+  SeenOrders new_lock_orders;  // that the limits did not have
   Costs costs;                 // of what was run of it
 };
 

@@ -14,6 +14,7 @@ constexpr uint32_t kBehaviourBits = 1u << 20;
 constexpr uint32_t kFailuresPerScenario = 16;  // then another scenario teaches more
 constexpr uint64_t kStandardScenarios = 16;   // the first ones keep the target's standard knobs
 constexpr uint64_t kAfterWarning = 20000;  // executions, for finding out what it leads to
+constexpr size_t kLockOrdersMax = 64;  // that are remembered of other executions
 constexpr uint32_t kSizeFirst = 6;
 constexpr uint32_t kSizeLast = 36;
 
@@ -38,6 +39,7 @@ void Search::next_scenario() {
   limits_ = options_.limits;
   const bool standard_knobs = counters_.scenarios < kStandardScenarios;
   scenario_ = generate(target_, options_.environment, options_.preset, size, standard_knobs, prng);
+  limits_.lock_orders = lock_orders_[scenario_.knobs];
   machine_.load(scenario_, limits_);
   load_ = machine_.loads();
   strategy_ = make_strategy(options_.strategy);  // what one has learnt is about its scenario
@@ -80,6 +82,15 @@ void Search::keep(const Outcome& outcome, std::vector<Finding>& findings) {
   findings.push_back(std::move(finding));
 }
 
+// With the same knobs only: which locks there are, and when they are taken, may hang on them.
+void Search::learn_lock_orders(const SeenOrders& seen) {
+  const SeenOrders known = limits_.lock_orders ? *limits_.lock_orders : SeenOrders{};
+  if (known.size() + seen.size() > kLockOrdersMax) return;
+  auto all = std::make_shared<SeenOrders>(known);
+  all->insert(all->end(), seen.begin(), seen.end());
+  limits_.lock_orders = lock_orders_[scenario_.knobs] = std::move(all);
+}
+
 void Search::execute(std::vector<Finding>& findings) {
   if (schedule_ >= options_.schedules_per_scenario || failures_here_ >= kFailuresPerScenario) next_scenario();
   const uint64_t seed = mix(scenario_seed_, schedule_);
@@ -98,6 +109,7 @@ void Search::execute(std::vector<Finding>& findings) {
     case VerdictKind::kGaveUp: ++counters_.gave_up; break;
     case VerdictKind::kNotDeterministic: break;
   }
+  if (!outcome.new_lock_orders.empty()) learn_lock_orders(outcome.new_lock_orders);
 }
 
 std::vector<Finding> Search::step(double seconds) {

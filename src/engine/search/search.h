@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -61,6 +62,7 @@ class Search {
   void next_scenario();
   void execute(std::vector<Finding>& findings);
   void keep(const Outcome& outcome, std::vector<Finding>& findings);
+  void learn_lock_orders(const SeenOrders& seen);
   void note_behaviour(uint64_t behaviour);
 
   Machine& machine_;
@@ -70,6 +72,7 @@ class Search {
   std::unique_ptr<Strategy> strategy_;
   SearchCounters counters_;
   std::unordered_map<uint64_t, uint64_t> causes_;
+  std::map<std::vector<uint64_t>, std::shared_ptr<const SeenOrders>> lock_orders_;  // by knobs
   std::vector<uint64_t> behaviours_;
   Scenario scenario_;
   uint64_t load_ = 0;  // the machine's load that was ours
