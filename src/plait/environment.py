@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from plait.errors import InvalidOption, UnsupportedEnvironment, shown, suggestion
-from plait.scenario import CPUS_MAX
+from plait.scenario import CPUS_MAX, DeviceKind
 
 # The bits of `contexts` in plait/target.h.
 _IN_TASK = 1
 _IN_HANDLER = 2
+
+DRIVER_OBJECT_MAX = 96  # bytes; an indirect table, the largest that the shipped driver asks for
 
 Range = tuple[int, int]  # smallest and largest, both included
 
@@ -23,8 +25,9 @@ Range = tuple[int, int]  # smallest and largest, both included
 class Environment:
     """What a machine of this kind has. Each range is (smallest, largest), both included.
 
-    cpus, tasks: how many. interrupts: how many interrupt lines. migration: tasks may change their
-    CPU.
+    cpus, tasks: how many. interrupts: how many interrupt lines of the scenario's own. migration:
+    tasks may change their CPU. device: what the target is tried under, with a driver between; None:
+    it is called directly and by nobody else.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Environment:
     tasks: Range
     interrupts: Range
     migration: bool
+    device: DeviceKind | None = None
 
     def to_options(self) -> dict[str, Any]:
         """The value of "environment" among the options of the engine's search."""
@@ -41,6 +45,7 @@ class Environment:
             "tasks": list(self.tasks),
             "interrupts": list(self.interrupts),
             "migration": self.migration,
+            "device": self.device.value if self.device else "",
         }
 
     def check(self, target_info: Mapping[str, Any], target_name: str = "the target") -> Self:
@@ -58,12 +63,19 @@ class Environment:
                 f"{where}, .contexts",
                 "add PLAIT_IN_TASK to .contexts: every environment has tasks",
             )
-        if self.interrupts[0] > 0 and not contexts & _IN_HANDLER:
+        if (self.interrupts[0] > 0 or self.device) and not contexts & _IN_HANDLER:
             raise UnsupportedEnvironment(
                 f'environment "{self.name}" calls the target from interrupt handlers, '
                 "which it does not support",
                 f"{where}, .contexts",
                 f"add PLAIT_IN_HANDLER to .contexts, or take one of: {_without_interrupts()}",
+            )
+        if self.device and target_info.get("size_max", DRIVER_OBJECT_MAX) < DRIVER_OBJECT_MAX:
+            raise UnsupportedEnvironment(
+                f'environment "{self.name}" has a driver that asks for up to {DRIVER_OBJECT_MAX} '
+                f"bytes, the target hands out at most {target_info['size_max']}",
+                f"{where}, .size_max",
+                f"raise .size_max, or take one of: {_without_devices()}",
             )
         if self.cpus[0] > cpus_max:
             raise UnsupportedEnvironment(
@@ -110,6 +122,15 @@ ENVIRONMENTS: dict[str, Environment] = {
             interrupts=(1, 2),
             migration=True,
         ),
+        Environment(
+            "virtio-blk",
+            "one to three CPUs, one to three tasks that migrate, a block device and its driver",
+            cpus=(1, 3),
+            tasks=(1, 3),
+            interrupts=(0, 0),
+            migration=True,
+            device=DeviceKind.BLOCK,
+        ),
     )
 }
 
@@ -132,7 +153,13 @@ def environments_help() -> str:
 
 
 def _without_interrupts() -> str:
-    return ", ".join(each.name for each in ENVIRONMENTS.values() if each.interrupts[0] == 0)
+    return ", ".join(
+        each.name for each in ENVIRONMENTS.values() if each.interrupts[0] == 0 and not each.device
+    )
+
+
+def _without_devices() -> str:
+    return ", ".join(each.name for each in ENVIRONMENTS.values() if not each.device)
 
 
 def _with_cpus(cpus: int) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+_KNOWN_MAX = 40  # words of a closed set that a remedy lists
 _SHOWN_MAX = 60  # characters of a wrong value that a message repeats
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -175,7 +176,11 @@ class Refused:
 def suggestion(word: str, known: Collection[str]) -> str:
     """A remedy for a word that is not among the known ones: the nearest, or all of them."""
     near = difflib.get_close_matches(word[:_SHOWN_MAX], known, n=1)
-    return f'did you mean "{near[0]}"?' if near else f"one of: {', '.join(known)}"
+    if near:
+        return f'did you mean "{near[0]}"?'
+    listed = list(known)[:_KNOWN_MAX]
+    rest = len(known) - len(listed)
+    return f"one of: {', '.join(listed)}" + (f" and {rest} more" if rest else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,9 @@ def result_from(outcome: "_engine.Outcome") -> RunResult:
     trace_hash = outcome["trace_hash"]
     trace = None
     if "events" in outcome:
-        trace = Trace.of(outcome["contexts"], outcome["events"], trace_hash)
+        trace = Trace.of(
+            outcome["contexts"], outcome["events"], trace_hash, outcome.get("rings", ())
+        )
     return RunResult(
         verdict=verdict_from_json(outcome["verdict"]),
         schedule=Schedule.from_json(outcome["schedule"]),

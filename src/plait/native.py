@@ -15,16 +15,22 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from plait.compilers import Compiler, Hooks, compile_failed, find_compiler, link_failed, run
 from plait.errors import InvalidOption, InvalidTarget, OutputUnwritable, printable
-from plait.target import Native, Target
+from plait.scenario import DeviceKind
+from plait.target import Target
 
 __all__ = ["Build", "Compiler", "Hooks", "Sdk", "build", "find_compiler", "find_sdk"]
+
+# Plait's own drivers, and what stands between one and a Python model.
+_DRIVERS = {DeviceKind.BLOCK: "virtio_blk.c"}
+_ABOVE_MODEL = "above_model.c"
 
 _VERSION = 1  # of what a key covers and a manifest holds
 _HEADERS = frozenset({".h", ".hh", ".hpp", ".hxx", ".inc", ".inl", ".ipp", ".tcc", ".def"})
@@ -32,14 +38,28 @@ _HEADERS = frozenset({".h", ".hh", ".hpp", ".hxx", ".inc", ".inl", ".ipp", ".tcc
 
 @dataclass(frozen=True, slots=True)
 class Sdk:
-    """What targets are built against. include: holds plait/*.h. lib: runtime archives, wrap.txt."""
+    """What targets are built against.
+
+    include: holds plait/*.h. lib: runtime archives, wrap.txt. drivers: sources of Plait's own
+    drivers.
+    """
 
     include: Path
     lib: Path
+    drivers: Path
 
     def archive(self, hooks: Hooks) -> Path:
         """The runtime for these hooks."""
         return self.lib / ("libplait_rt_null.a" if hooks == "null" else "libplait_rt.a")
+
+    def driver(self, name: str) -> Path:
+        """The source of one of Plait's own drivers. Raises InvalidOption when it is not there."""
+        file = self.drivers / name
+        if not file.is_file():
+            what = f"what targets are built against is incomplete: no drivers/{name}"
+            remedy = "set PLAIT_SDK to a folder that has it, or install Plait again"
+            raise InvalidOption(what, printable(str(self.drivers)), remedy)
+        return file
 
     def wrapped(self) -> list[str]:
         """Library functions whose uses in a target the runtime takes over."""
@@ -70,7 +90,7 @@ def find_sdk() -> Sdk:
     roots = [Path(each) for each in sys.modules["plait"].__path__]
     installed = next((each for each in roots if (each / "include").is_dir()), roots[0])
     root = Path(named).absolute() if named else installed
-    sdk = Sdk(root / "include", root / "lib")
+    sdk = Sdk(root / "include", root / "lib", root / "drivers")
     needed = [sdk.include / "plait" / "target.h", sdk.lib / "wrap.txt"]
     needed += [sdk.archive("full"), sdk.archive("null")]
     for file in needed:
@@ -83,14 +103,20 @@ def find_sdk() -> Sdk:
     return sdk
 
 
-def build(target: Target, compiler: Compiler | None = None, hooks: Hooks = "full") -> Build:
+def build(
+    target: Target,
+    compiler: Compiler | None = None,
+    hooks: Hooks = "full",
+    device: DeviceKind | None = None,
+) -> Build:
     """Compiles and links a target, or finds that in the cache.
 
     compiler: None: as find_compiler chooses. hooks: "full" to run it; "null" and "bare", to measure
-    what announcing accesses costs: with hooks that do nothing, and with none.
+    what announcing accesses costs: with hooks that do nothing, and with none. device: with the
+    driver for it; a target without native sources then gets what passes on to a model.
     Raises CompilerMissing, CompileFailed, InvalidTarget, InvalidOption, OutputUnwritable.
     """
-    recipe = _Recipe.of(target, compiler or find_compiler(), find_sdk(), hooks)
+    recipe = _Recipe.of(target, compiler or find_compiler(), find_sdk(), hooks, device)
     cache = _cache_folder()
     if found := _cached(recipe, cache):
         return found
@@ -115,9 +141,35 @@ def _alone(recipe: "_Recipe", cache: Path) -> Iterator[None]:
                 path.unlink()
 
 
-def _native_of(target: Target) -> Native:
-    assert target.native is not None, f"{target.name} has no native tier"
-    return target.native
+class _Source(NamedTuple):
+    name: str  # as messages have it
+    folder: str | None  # in which it lies: of Plait's own drivers; None: the target's
+    flags: tuple[str, ...]
+
+    def path(self, sdk: Sdk) -> str:
+        return self.name if self.folder is None else str(sdk.drivers / self.name)
+
+
+def _sources(target: Target, device: DeviceKind | None) -> tuple[_Source, ...]:
+    """What is compiled: the target's own sources, then the driver's."""
+    found = []
+    if target.native is not None:
+        defines = _macros(target.native.defines)
+        flags = (*defines, *target.native.flags)
+        found += [_Source(name, None, flags) for name in target.native.sources]
+    elif device is not None:
+        found.append(_Source(_ABOVE_MODEL, "drivers", ()))
+    if device is not None and target.driver is not None:
+        defines = _macros(target.driver.defines)
+        found += [_Source(name, None, defines) for name in target.driver.sources]
+    elif device is not None:
+        found.append(_Source(_DRIVERS[device], "drivers", ()))
+    assert found, f"{target.name} has no native tier"
+    return tuple(found)
+
+
+def _macros(defines: Mapping[str, str | int]) -> tuple[str, ...]:
+    return tuple(f"-D{name}={value}" for name, value in defines.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +178,40 @@ class _Recipe:
     compiler: Compiler
     sdk: Sdk
     hooks: Hooks
+    device: DeviceKind | None
+    sources: tuple[_Source, ...]
     wrapped: tuple[str, ...]
     content: str  # digest of what is known before the compiler runs, wherever things lie
 
     @classmethod
-    def of(cls, target: Target, compiler: Compiler, sdk: Sdk, hooks: Hooks) -> "_Recipe":
-        plain = cls(target, compiler, sdk, hooks, tuple(sdk.wrapped()), "")
+    def of(
+        cls,
+        target: Target,
+        compiler: Compiler,
+        sdk: Sdk,
+        hooks: Hooks,
+        device: DeviceKind | None,
+    ) -> "_Recipe":
+        sources = _sources(target, device)
+        plain = cls(target, compiler, sdk, hooks, device, sources, tuple(sdk.wrapped()), "")
         # The commands with names in place of paths; the compiler is told by its version.
-        commands = plain.commands("scratch", "output", Sdk(Path("include"), Path("lib")))
+        nowhere = Sdk(Path("include"), Path("lib"), Path("drivers"))
+        commands = plain.commands("scratch", "output", nowhere)
         told = [str(_VERSION), str(compiler), *(shlex.join(each[1:]) for each in commands)]
         files = {f"lib/{sdk.archive(hooks).name}": sdk.archive(hooks)}
         for header in sorted((sdk.include / "plait").glob("*.h")):
             files[f"include/{header.name}"] = header
-        files |= {f"target/{name}": path for name, path in _files_of(target).items()}
+        shipped = [each.name for each in sources if each.folder is not None]
+        files |= {f"drivers/{name}": sdk.driver(name) for name in shipped}
+        files |= {f"target/{name}": path for name, path in _files_of(target, sources).items()}
         told += [f"{name} {_file_digest(path)}" for name, path in files.items()]
-        return cls(target, compiler, sdk, hooks, plain.wrapped, _digest(told))
+        return replace(plain, content=_digest(told))
 
     @property
     def file_name(self) -> str:
         """Of the cache entry, without what tells its kind."""
-        return f"{self.target.name.replace(':', '-')}-{self.key}"
+        device = f"-{self.device}" if self.device else ""
+        return f"{self.target.name.replace(':', '-')}{device}-{self.key}"
 
     @property
     def key(self) -> str:
@@ -154,23 +220,23 @@ class _Recipe:
         return _digest([self.content, folder, driver])[:32]
 
     def objects(self, scratch: str) -> list[str]:
-        sources = _native_of(self.target).sources
-        names = [f"{index}-{os.path.basename(each)}.o" for index, each in enumerate(sources)]
+        sources = [os.path.basename(each.name) for each in self.sources]
+        names = [f"{index}-{each}.o" for index, each in enumerate(sources)]
         return [os.path.join(scratch, name) for name in names]
 
     def commands(self, scratch: str, output: str, sdk: Sdk) -> list[list[str]]:
         """One command a source, then the one that links; all run in the target's folder."""
-        native = _native_of(self.target)
-        flags = ["-isystem", str(sdk.include), "-I."]
-        flags += [f"-D{name}={value}" for name, value in native.defines.items()]
-        flags += native.flags
+        include = ["-isystem", str(sdk.include), "-I."]
         objects = self.objects(scratch)
         commands = [
-            self.compiler.compile_command(source, flags, self.hooks, object_)
-            for source, object_ in zip(native.sources, objects, strict=True)
+            self.compiler.compile_command(
+                source.path(sdk), [*include, *source.flags], self.hooks, object_
+            )
+            for source, object_ in zip(self.sources, objects, strict=True)
         ]
         archive = str(sdk.archive(self.hooks))
-        link = self.compiler.link_command(objects, native.flags, self.wrapped, archive, output)
+        flags = self.target.native.flags if self.target.native else ()
+        link = self.compiler.link_command(objects, flags, self.wrapped, archive, output)
         return [*commands, link]
 
     def build(self, path: Path, included: dict[str, str]) -> Build:
@@ -226,13 +292,13 @@ def _made(recipe: _Recipe, cache: Path) -> Build:
 def _run_all(recipe: _Recipe, scratch: Path, output: Path) -> None:
     target = recipe.target
     *compiles, link = recipe.commands(str(scratch), str(output), recipe.sdk)
-    for source, command in zip(_native_of(target).sources, compiles, strict=True):
+    for source, command in zip(recipe.sources, compiles, strict=True):
         ran = run(command, target.folder, scratch)
         if ran.status != 0:
-            raise compile_failed(target.name, source, ran)
+            raise compile_failed(target.name, source.name, ran)
     ran = run(link, target.folder, scratch)
     if ran.status != 0:
-        raise link_failed(target.name, _native_of(target).sources, ran)
+        raise link_failed(target.name, tuple(each.name for each in recipe.sources), ran)
 
 
 def _included(recipe: _Recipe, scratch: str) -> dict[str, str]:
@@ -254,9 +320,10 @@ def _prerequisites(rule: str) -> list[str]:
     return [re.sub(r"\\([ #])", r"\1", word).replace("$$", "$") for word in words]
 
 
-def _files_of(target: Target) -> dict[str, Path]:
+def _files_of(target: Target, sources: Iterable[_Source]) -> dict[str, Path]:
     """The sources, and the headers beside them and in the folder, by name relative to it."""
-    files = {source: target.folder / source for source in _native_of(target).sources}
+    own = [each.name for each in sources if each.folder is None]
+    files = {source: target.folder / source for source in own}
     try:
         for place in sorted({os.path.dirname(source) for source in files} | {""}):
             for file in sorted((target.folder / place).iterdir()):

@@ -7,7 +7,7 @@ constructed. Its JSON shape is the same in failure files, in the engine and here
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -23,19 +23,42 @@ PAGES_MAX = 4096
 PAGE_SIZE_MIN, PAGE_SIZE_MAX = 256, 65536  # bytes
 OBJECT_SIZE_MAX = 16 << 20  # bytes
 KNOB_MAX = 2**63 - 1
+QUEUE_SIZE_MAX = 256
+QUEUES_MAX = 4  # of a device
+SECTORS_MAX = 1024  # of a disk
+REQUEST_SECTORS_MAX = 4
 
 _check = Checks(InvalidScenario)
 _KNOB_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 class OpKind(StrEnum):
-    """What a task or handler asks of the allocator. The last three are misuse."""
+    """What a task or handler asks: of the allocator (three of them are misuse), or of a driver."""
 
     ALLOC = "alloc"
     FREE = "free"
     DOUBLE_FREE = "double-free"
     FOREIGN_FREE = "foreign-free"
     INTERIOR_FREE = "interior-free"
+    READ = "read"
+    WRITE = "write"
+    FLUSH = "flush"
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it goes to the driver of a device."""
+        return self in (OpKind.READ, OpKind.WRITE, OpKind.FLUSH)
+
+    @property
+    def has_sectors(self) -> bool:
+        """Whether it says which sectors of a disk it means."""
+        return self in (OpKind.READ, OpKind.WRITE)
+
+
+class DeviceKind(StrEnum):
+    """A device below a driver."""
+
+    BLOCK = "virtio-blk"
 
 
 # A foreign free hands over a pointer that no alloc returned; the others, what a slot holds or held.
@@ -76,38 +99,54 @@ class Knobs(Mapping[str, int]):
 class Op:
     """One operation.
 
-    slot: where the object is kept, 0 to 255. size: bytes, for alloc; 0 for all others.
+    slot: where the object is kept, 0 to 255; 0 for requests. size: bytes, for alloc; 0 for all
+    others. sector, sectors: of a read or write, where it begins and how many, 1 to 4.
 
     A slot holds at most one object; alloc into a filled slot and free of an empty one are skipped
-    at run time.
+    at run time, and so is a request where there is no device.
     """
 
     kind: OpKind
-    slot: int
+    slot: int = 0
     size: int = 0
+    sector: int = 0
+    sectors: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _check.word(self.kind, "op", OpKind))
-        _check.integer(self.slot, "slot", 0, SLOTS_MAX - 1)
+        _check.integer(self.slot, "slot", 0, 0 if self.kind.is_request else SLOTS_MAX - 1)
+        if self.kind.has_sectors:
+            _check.integer(self.sector, "sector", 0, SECTORS_MAX)
+            _check.integer(self.sectors, "sectors", 1, REQUEST_SECTORS_MAX)
+        else:
+            for name in ("sector", "sectors"):
+                if value := getattr(self, name):
+                    raise _check.refuse(value, name, f"but {self.kind} takes none", "0")
         if self.kind is OpKind.ALLOC:
             _check.integer(self.size, "size", 1, OBJECT_SIZE_MAX)
         elif self.size != 0:
             raise _check.refuse(self.size, "size", f"but {self.kind} takes no size", "0")
 
     def to_json(self) -> dict[str, Any]:
-        """The operation as JSON; only alloc has a size."""
-        size = {"size": self.size} if self.kind is OpKind.ALLOC else {}
-        return {"op": self.kind.value, "slot": self.slot} | size
+        """The operation as JSON: its kind and what that needs."""
+        return {"op": self.kind.value} | {name: getattr(self, name) for name in _fields(self.kind)}
 
     @classmethod
     def from_json(cls, value: object, where: str = "") -> Self:
         """The operation from JSON found at `where`. Raises InvalidScenario."""
         with within(where):
-            members = _check.members(value, ("op", "slot"), ("size",))
+            members = _check.members(value, ("op",), ("slot", "size", "sector", "sectors"))
             kind = _check.word(members["op"], "op", OpKind)
-            size = ("size",) if kind is OpKind.ALLOC else ()
-            _check.members(value, ("op", "slot", *size))
-            return cls(kind, members["slot"], members.get("size", 0))
+            needed = dict(_check.members(value, ("op", *_fields(kind))))
+            del needed["op"]
+            return cls(kind, **needed)
+
+
+def _fields(kind: OpKind) -> tuple[str, ...]:
+    """What an operation of this kind says beside its kind, in the order of JSON."""
+    if kind.is_request:
+        return ("sector", "sectors") if kind.has_sectors else ()
+    return ("slot", "size") if kind is OpKind.ALLOC else ("slot",)
 
 
 def _ops_from_json(value: object) -> tuple[Op, ...]:
@@ -170,12 +209,63 @@ class InterruptSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """The device below a driver.
+
+    queue_size: entries of each queue, a power of two up to 256. vectors: the CPU that the interrupt
+    of each queue goes to, None: any; so there are as many queues. sectors: of the disk, 512 bytes
+    each. read_only: writes fail. indirect, event_index: features that it offers. suppression: it
+    asks not to be notified while it is at work. Raises InvalidScenario.
+    """
+
+    queue_size: int
+    vectors: tuple[int | None, ...] = (0,)
+    sectors: int = 16
+    read_only: bool = False
+    indirect: bool = True
+    event_index: bool = False
+    suppression: bool = False
+    kind: DeviceKind = DeviceKind.BLOCK
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", _check.word(self.kind, "kind", DeviceKind))
+        _check.integer(self.queue_size, "queue_size", 1, QUEUE_SIZE_MAX)
+        if self.queue_size.bit_count() != 1:
+            sizes = f"1, 2, 4 … {QUEUE_SIZE_MAX}"
+            raise _check.refuse(self.queue_size, "queue_size", "not a power of two", sizes)
+        if not isinstance(self.vectors, tuple) or not 1 <= len(self.vectors) <= QUEUES_MAX:
+            what = f"vectors is {self.vectors!r}, not one CPU for each of 1 to {QUEUES_MAX} queues"
+            raise InvalidScenario(what, "vectors", "give the CPU of each queue, or null for any")
+        for cpu in self.vectors:
+            if cpu is not None:
+                _check.integer(cpu, "vectors", 0, CPUS_MAX - 1)
+        _check.integer(self.sectors, "sectors", 1, SECTORS_MAX)
+        for name in ("read_only", "indirect", "event_index", "suppression"):
+            _check.boolean(getattr(self, name), name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The device as JSON."""
+        names = ("queue_size", "sectors", "read_only", "indirect", "event_index", "suppression")
+        values = {name: getattr(self, name) for name in names}
+        return {"kind": self.kind.value} | values | {"vectors": list(self.vectors)}
+
+    @classmethod
+    def from_json(cls, value: object, where: str = "") -> Self:
+        """The device from JSON found at `where`. Raises InvalidScenario."""
+        with within(where):
+            names = tuple(field.name for field in fields(cls))
+            members = dict(_check.members(value, names))
+            members["vectors"] = tuple(_check.array(members["vectors"], "vectors", QUEUES_MAX))
+            return cls(**members)
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """The machine and what its contexts do.
 
     cpus: 1 to 8. page_size: bytes, a power of two. pages: how many the page supply has. knobs:
     numbers that the target lets a scenario choose, by name. interrupts: one entry a line, line 0
-    first. Raises InvalidScenario.
+    first. device: below the driver, None: there is none; its lines follow. Raises InvalidScenario.
     """
 
     cpus: int
@@ -184,6 +274,7 @@ class Scenario:
     tasks: tuple[TaskSpec, ...]
     interrupts: tuple[InterruptSpec, ...] = ()
     knobs: Mapping[str, int] = field(default_factory=lambda: Knobs({}))
+    device: DeviceSpec | None = None
 
     def __post_init__(self) -> None:
         _check.integer(self.cpus, "cpus", 1, CPUS_MAX)
@@ -195,6 +286,10 @@ class Scenario:
         _check.several(self.tasks, "tasks", TaskSpec, 1, TASKS_MAX)
         _check.several(self.interrupts, "interrupts", InterruptSpec, 0, LINES_MAX)
         object.__setattr__(self, "knobs", _checked_knobs(self.knobs))
+        if self.device is not None:
+            _check.one(self.device, "device", DeviceSpec)
+            lines = LINES_MAX - len(self.device.vectors)
+            _check.several(self.interrupts, "interrupts", InterruptSpec, 0, lines)
         self._check_cpus()
         self._check_frees()
 
@@ -206,12 +301,15 @@ class Scenario:
             yield f"irq {index}", f"interrupts[{index}]", line.cpu, line.ops
 
     def _check_cpus(self) -> None:
-        for who, where, cpu, _ in self._programs():
+        placed = [(who, f"{where}.cpu", cpu) for who, where, cpu, _ in self._programs()]
+        for index, cpu in enumerate(self.device.vectors if self.device else ()):
+            placed.append((f"vector {index}", f"device.vectors[{index}]", cpu))
+        for who, where, cpu in placed:
             if cpu is not None and cpu >= self.cpus:
                 have = "is 1 CPU" if self.cpus == 1 else f"are {self.cpus} CPUs"
                 what = f"{who} is on CPU {cpu}, but there {have}, counted from 0"
                 remedy = f"put it on another CPU, or set cpus to at least {cpu + 1}"
-                raise InvalidScenario(what, f"{where}.cpu", remedy)
+                raise InvalidScenario(what, where, remedy)
 
     def _check_frees(self) -> None:
         filled = {
@@ -226,7 +324,8 @@ class Scenario:
                     raise InvalidScenario(what, f"{where}.ops[{index}]", remedy)
 
     def to_json(self) -> dict[str, Any]:
-        """The scenario as JSON."""
+        """The scenario as JSON; without a device there is no word of one."""
+        device = {} if self.device is None else {"device": self.device.to_json()}
         return {
             "cpus": self.cpus,
             "page_size": self.page_size,
@@ -234,6 +333,7 @@ class Scenario:
             "knobs": dict(self.knobs),
             "tasks": [task.to_json() for task in self.tasks],
             "interrupts": [line.to_json() for line in self.interrupts],
+            **device,
         }
 
     @classmethod
@@ -241,7 +341,8 @@ class Scenario:
         """The scenario from JSON found at `where`. Raises InvalidScenario."""
         with within(where):
             names = ("cpus", "page_size", "pages", "knobs", "tasks", "interrupts")
-            members = _check.members(value, names)
+            members = _check.members(value, names, ("device",))
+            device = members.get("device")
             tasks = _check.array(members["tasks"], "tasks", TASKS_MAX)
             lines = _check.array(members["interrupts"], "interrupts", LINES_MAX)
             return cls(
@@ -253,6 +354,7 @@ class Scenario:
                     InterruptSpec.from_json(n, f"interrupts[{i}]") for i, n in enumerate(lines)
                 ),
                 knobs=members["knobs"],
+                device=None if device is None else DeviceSpec.from_json(device, "device"),
             )
 
 

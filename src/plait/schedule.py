@@ -18,11 +18,13 @@ from plait.scenario import CPUS_MAX, LINES_MAX, TASKS_MAX
 
 ACTIVATIONS_MAX = 1 << 16  # handler runs of one line
 STEPS_MAX = 2**32 - 1  # of one context
-DEVICES_MAX = 256
+DEVICES_MAX = 256  # in a move
+_DEVICE_CONTEXTS_MAX = 4
+CHOICES_MAX = 256  # of what a device may do
 
 _check = Checks(InvalidSchedule)
-_CONTEXT = re.compile("(task|worker|irq) (0|[1-9][0-9]?)(?:#(0|[1-9][0-9]{0,4}))?")
-_CONTEXT_REMEDY = 'write "task 0", "worker 1", "irq 0#2" or "start"'
+_CONTEXT = re.compile("(task|worker|irq|device) (0|[1-9][0-9]?)(?:#(0|[1-9][0-9]{0,4}))?")
+_CONTEXT_REMEDY = 'write "task 0", "worker 1", "irq 0#2", "device 0" or "start"'
 
 
 class ContextKind(StrEnum):
@@ -35,6 +37,14 @@ class ContextKind(StrEnum):
     TASK = "task"
     WORKER = "worker"
     IRQ = "irq"
+    DEVICE = "device"
+
+
+_CONTEXTS_MAX = {
+    ContextKind.START: 1,
+    ContextKind.IRQ: LINES_MAX,
+    ContextKind.DEVICE: _DEVICE_CONTEXTS_MAX,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class ContextId:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _check.word(self.kind, "kind", ContextKind))
-        numbers = {ContextKind.START: 1, ContextKind.IRQ: LINES_MAX}.get(self.kind, TASKS_MAX)
+        numbers = _CONTEXTS_MAX.get(self.kind, TASKS_MAX)
         activations = ACTIVATIONS_MAX if self.kind is ContextKind.IRQ else 1
         _check.integer(self.number, "number", 0, numbers - 1)
         _check.integer(self.activation, "activation", 0, activations - 1)
@@ -86,6 +96,12 @@ class ContextId:
             return cls(ContextKind(match[1]), int(match[2]), int(match[3] or 0))
 
 
+def choice_text(choice: int) -> str:
+    """What a device does instead of what it would do next: the engine's numbers in words."""
+    words = {255: "the next chain", 254: "look"}
+    return words.get(choice) or f"chain {choice - 1}"
+
+
 class MoveKind(StrEnum):
     """What the schedule can choose before a step."""
 
@@ -104,6 +120,7 @@ _MOVE_FIELDS: dict[MoveKind, tuple[str, ...]] = {
     MoveKind.MIGRATE: ("who", "cpu"),
     MoveKind.DEVICE: ("device",),
 }
+_MOVE_MEMBERS = ("cpu", "line", "to", "who", "device", "choice")
 _NUMBERS_MAX = {"cpu": CPUS_MAX, "line": LINES_MAX, "device": DEVICES_MAX}
 
 
@@ -112,7 +129,8 @@ class Move:
     """One choice. What it needs follows from its kind, and all else is None.
 
     go: cpu takes the next step. interrupt: line interrupts cpu. preempt: on cpu, task `to` runs
-    now. migrate: task `who` moves to cpu. device: that device takes a step. Raises InvalidSchedule.
+    now. migrate: task `who` moves to cpu. device: that device takes a step; choice: which of those
+    that it may, 0 is what it would do next by itself. Raises InvalidSchedule.
     """
 
     kind: MoveKind
@@ -121,6 +139,7 @@ class Move:
     to: ContextId | None = None
     who: ContextId | None = None
     device: int | None = None
+    choice: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _check.word(self.kind, "move", MoveKind))
@@ -135,26 +154,33 @@ class Move:
             elif _check.one(value, name, ContextId).kind not in ("task", "worker"):
                 what = f'"{value}" does not {self.kind}: only a task or worker does'
                 raise InvalidSchedule(what, name, "name a task or worker")
+        if self.kind is not MoveKind.DEVICE and self.choice != 0:
+            raise _check.refuse(self.choice, "choice", f"but {self.kind} has none", "0")
+        _check.integer(self.choice, "choice", 0, CHOICES_MAX - 1)
 
     def describe(self) -> str:
         """As reports write it: "interrupt(cpu 0, irq 0)"."""
         words = {"cpu": f"cpu {self.cpu}", "line": f"irq {self.line}", "device": f"{self.device}"}
-        parts = (words.get(name) or str(getattr(self, name)) for name in _MOVE_FIELDS[self.kind])
+        parts = [words.get(name) or str(getattr(self, name)) for name in _MOVE_FIELDS[self.kind]]
+        if self.choice:
+            parts.append(choice_text(self.choice))
         return f"{self.kind}({', '.join(parts)})"
 
     def to_json(self) -> dict[str, Any]:
         """The move as JSON: its kind and what it needs."""
         values = {name: getattr(self, name) for name in _MOVE_FIELDS[self.kind]}
         texts = {name: str(value) for name, value in values.items() if name in ("to", "who")}
-        return {"move": self.kind.value} | values | texts
+        choice = {"choice": self.choice} if self.choice else {}
+        return {"move": self.kind.value} | values | texts | choice
 
     @classmethod
     def from_json(cls, value: object, where: str = "") -> Self:
         """The move from JSON found at `where`. Raises InvalidSchedule."""
         with within(where):
-            members = _check.members(value, ("move",), ("cpu", "line", "to", "who", "device"))
+            members = _check.members(value, ("move",), _MOVE_MEMBERS)
             kind = _check.word(members["move"], "move", MoveKind)
-            fields = dict(_check.members(value, ("move", *_MOVE_FIELDS[kind])))
+            optional = ("choice",) if kind is MoveKind.DEVICE else ()
+            fields = dict(_check.members(value, ("move", *_MOVE_FIELDS[kind]), optional))
             del fields["move"]
             for name in ("to", "who"):
                 if name in fields:
@@ -191,8 +217,7 @@ class Deviation:
         """The deviation from JSON found at `where`. Raises InvalidSchedule."""
         with within(where):
             anchor = ("context", "after")
-            optional = ("cpu", "line", "to", "who", "device")
-            members = _check.members(value, (*anchor, "move"), optional)
+            members = _check.members(value, (*anchor, "move"), _MOVE_MEMBERS)
             context = ContextId.from_json(members["context"], "context")
             move = {name: member for name, member in members.items() if name not in anchor}
             return cls(context, members["after"], Move.from_json(move))

@@ -82,11 +82,29 @@ class Native:
 
 
 @dataclass(frozen=True, slots=True)
+class Driver:
+    """A driver in place of the one that Plait has for a device, above this allocator.
+
+    sources: C or C++ files with one PLAIT_DRIVER, relative to the target's folder. defines: macros,
+    name to value. Raises InvalidTarget.
+    """
+
+    sources: Sequence[str]
+    defines: Mapping[str, str | int] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        checked = Native(self.sources, defines=self.defines)
+        object.__setattr__(self, "sources", checked.sources)
+        object.__setattr__(self, "defines", checked.defines)
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """The same sources with other macros: the bug taken out, or another reading of the algorithm.
 
-    summary: one line. defines: macros beside the target's own; of a model, its `defines`. expect:
-    as of a Target. model: another class, as of a Target; None: the target's. Raises InvalidTarget.
+    summary: one line. defines: macros beside the target's own, and its driver's; of a model, its
+    `defines`. expect: as of a Target. model: another class, as of a Target; None: the target's.
+    Raises InvalidTarget.
     """
 
     summary: str
@@ -104,7 +122,8 @@ class Target:
     at least one of the two tiers is needed. expect: environment name to PASS or FAIL, for those it
     is meant for; None or empty: all, with nothing expected. variants: by name; each is a target
     too, named "target:variant". folder: where its target.py lies, set when it is loaded. defines:
-    of the variant that this is. Raises InvalidTarget.
+    of the variant that this is. driver: None: Plait's own, where the environment has a device.
+    Raises InvalidTarget.
     """
 
     name: str
@@ -115,6 +134,7 @@ class Target:
     folder: Path = Path()
     model: str | None = None
     defines: Mapping[str, str | int] = field(default_factory=dict, hash=False)
+    driver: Driver | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -140,6 +160,10 @@ class Target:
                 "native",
                 'give native=Native(sources=["pool.cc"])',
             )
+        driver: object = self.driver
+        if driver is not None and not isinstance(driver, Driver):
+            what = f"driver is {shown(driver)}, not a Driver"
+            raise InvalidTarget(what, "driver", 'give driver=Driver(sources=["driver.c"])')
         object.__setattr__(self, "expect", _expectations(self.expect))
         object.__setattr__(self, "variants", _mapping(self.variants, "variants"))
         for name in self.variants:
@@ -167,11 +191,15 @@ class Target:
         native = self.native
         if native is not None:
             native = replace(native, defines={**native.defines, **variant.defines})
+        driver = self.driver
+        if driver is not None:
+            driver = replace(driver, defines={**driver.defines, **variant.defines})
         return replace(
             self,
             name=f"{self.name}:{name}",
             summary=variant.summary,
             native=native,
+            driver=driver,
             model=variant.model or self.model,
             defines=dict(variant.defines),
             expect=variant.expect,

@@ -64,13 +64,27 @@ class EventKind(StrEnum):
     PAGE_ALLOC = "page-alloc"
     PAGE_FREE = "page-free"
     RELAX = "relax"
+    # the request path: the driver's side, then the device's
+    CALL_READ = "call-read"
+    CALL_WRITE = "call-write"
+    CALL_FLUSH = "call-flush"
+    RETURN_REQUEST = "return-request"
+    IO_READ = "io-read"
+    IO_WRITE = "io-write"
+    KICK = "kick"
+    REQUEST_DONE = "request-done"
+    DEVICE_LOOK = "device-look"
+    DEVICE_ARM = "device-arm"
+    DEVICE_FETCH = "device-fetch"
+    DEVICE_SERVE = "device-serve"
+    DEVICE_PUBLISH = "device-publish"
+    DEVICE_NOTIFY = "device-notify"
     # moves: not steps
     INTERRUPT = "interrupt"
     INTERRUPT_RETURN = "interrupt-return"
     PREEMPT = "preempt"
     MIGRATE = "migrate"
     SWITCH = "switch"
-    DEVICE = "device"
     FINISH = "finish"
 
     @property
@@ -103,7 +117,6 @@ _MOVES = frozenset(
         EventKind.PREEMPT,
         EventKind.MIGRATE,
         EventKind.SWITCH,
-        EventKind.DEVICE,
         EventKind.FINISH,
     }
 )
@@ -115,7 +128,7 @@ class Event(NamedTuple):
     context_index: into the trace's contexts; -1: the machine itself. address, value: encoded. size:
     bytes. value: read, or written once it had happened; None: none. pc: return address relative to
     the target's module; 0: none. arg: what the kind needs beside: slot, line, CPU, number of
-    contexts woken.
+    contexts woken, request, register.
     """
 
     context_index: int
@@ -128,11 +141,22 @@ class Event(NamedTuple):
     arg: int | None = None
 
 
+class RingPlace(NamedTuple):
+    """Where a queue's rings lie: offsets in simulated memory. size: of the queue."""
+
+    queue: int
+    size: int
+    table: int
+    available: int
+    used: int
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """The events of one execution.
 
-    contexts: their names, for `Event.context_index`. hash: 64 bits over all of it.
+    contexts: their names, for `Event.context_index`. hash: 64 bits over all of it. rings: of the
+    device, if there is one.
 
     Raises InvalidTrace when an event names a context that is not there, or its numbers do not fit.
     """
@@ -140,6 +164,7 @@ class Trace:
     contexts: tuple[str, ...]
     events: tuple[Event, ...]
     hash: int
+    rings: tuple[RingPlace, ...] = ()
 
     def __post_init__(self) -> None:
         _check.several(self.contexts, "contexts", str)
@@ -151,14 +176,20 @@ class Trace:
                     self._check_event(event)
 
     @classmethod
-    def of(cls, contexts: Iterable[str], events: Iterable[Iterable[Any]], hash: int) -> Self:
-        """The trace from the engine's lists. events: tuples in the order of `Event`."""
+    def of(
+        cls,
+        contexts: Iterable[str],
+        events: Iterable[Iterable[Any]],
+        hash: int,
+        rings: Iterable[Iterable[int]] = (),
+    ) -> Self:
+        """The trace from the engine's lists. events, rings: tuples in the order of the fields."""
         kinds = {kind.value: kind for kind in EventKind}
         made = []
         for index, fields in enumerate(events):
             with within(f"events[{index}]"):
                 made.append(_event(tuple(fields), kinds))
-        return cls(tuple(contexts), tuple(made), hash)
+        return cls(tuple(contexts), tuple(made), hash, tuple(RingPlace(*each) for each in rings))
 
     def context_name(self, event: Event) -> str:
         """Who did it: "task 0", "irq 0#2"; "machine" when nobody did."""
@@ -193,10 +224,29 @@ class Trace:
             _check.integer(event.arg, "arg", -(2**63), 2**63 - 1)
 
 
-CALLS = (EventKind.CALL_ALLOC, EventKind.CALL_FREE)
+REQUESTS = (
+    EventKind.CALL_READ,
+    EventKind.CALL_WRITE,
+    EventKind.CALL_FLUSH,
+    EventKind.RETURN_REQUEST,
+)
+"""Calls that go to a driver, and how they return."""
+
+CALLS = (
+    EventKind.CALL_ALLOC,
+    EventKind.CALL_FREE,
+    EventKind.CALL_READ,
+    EventKind.CALL_WRITE,
+    EventKind.CALL_FLUSH,
+)
 """With which an operation begins."""
 RETURNS = (EventKind.RETURN_ALLOC, EventKind.RETURN_FREE)
 """With which it ends."""
+
+
+def begins_operation(event: Event) -> bool:
+    """Whether an operation of the scenario begins: what a driver asks of the allocator is none."""
+    return event.kind in CALLS and event.arg is not None
 
 
 def steps_of(trace: Trace) -> dict[str, list[Event]]:

@@ -85,6 +85,17 @@ class FailureKind(StrEnum):
     ABORT = "abort"
     EXCEPTION = "exception"
     NONLOCAL_EXIT = "nonlocal-exit"
+    # device, and the driver above it
+    REQUEST_COMPLETED_TWICE = "request-completed-twice"
+    REQUEST_COMPLETED_EARLY = "request-completed-early"
+    REQUEST_NEVER_COMPLETED = "request-never-completed"
+    WRONG_DATA = "wrong-data"
+    RING_PROTOCOL = "ring-protocol"
+    FOREIGN_DMA = "foreign-dma"
+    LOST_NOTIFICATION = "lost-notification"
+    DESCRIPTOR_LEAK = "descriptor-leak"
+    BAD_FREE = "bad-free"
+    OBJECT_LEAK = "object-leak"
 
     @property
     def is_warning(self) -> bool:

@@ -21,7 +21,7 @@ from plait.codec import Limits, Preset, Tier
 from plait.discovery import discover
 from plait.environment import find_environment
 from plait.machine import Machine, RunResult, default_limits
-from plait.scenario import Op, OpKind, Scenario, TaskSpec
+from plait.scenario import DeviceKind, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import Schedule
 from plait.search import Finding, Progress, Search, SearchOptions
 from plait.symbols import Location, ModelSymbols, Symbols
@@ -45,20 +45,29 @@ HANG_MS = {"loop-without-accesses": 1}
 
 @dataclass(frozen=True)
 class Rig:
-    """A target, built and loaded. expected: what its target.py declares for tests."""
+    """A target, built and loaded. expected: what its target.py declares for tests.
+
+    Where there is a device, it is another build of it, with the driver.
+    """
 
     target: Target
     machine: Machine
     symbols: Symbols | ModelSymbols
     expected: Mapping[str, Any]
+    kind: str = "shipped"
+
+    def on(self, device: DeviceKind | None) -> Machine:
+        """Where it runs with this device."""
+        return machine_of(self.kind, self.target.name, device) if device else self.machine
 
     def run(self, scenario: Scenario, schedule: Schedule | None = None, **how: Any) -> RunResult:
         """One execution; no schedule: the empty one."""
-        return self.machine.run(scenario, schedule or Schedule(()), **how)
+        device = scenario.device.kind if scenario.device else None
+        return self.on(device).run(scenario, schedule or Schedule(()), **how)
 
     def replay(self, found: Finding, **how: Any) -> RunResult:
         """A finding once more."""
-        return self.machine.run(found.scenario, found.schedule, limits=found.limits, **how)
+        return self.run(found.scenario, found.schedule, limits=found.limits, **how)
 
     def own_line(self, pc: int | None) -> Location | None:
         """Where in the target's own sources this is; of what is inlined, the innermost there."""
@@ -75,12 +84,19 @@ def targets(kind: str) -> dict[str, Target]:
 
 
 @functools.cache
+def machine_of(kind: str, name: str, device: DeviceKind | None = None) -> Machine:
+    """The target with the driver for this device above it, if there is any."""
+    tier = Tier.MODEL if kind == "models" else Tier.NATIVE
+    return build(targets(kind)[name], None, tier=tier, device=device).machine
+
+
+@functools.cache
 def rig(kind: str, name: str) -> Rig:
     """The target, from the start of the process on."""
     target = targets(kind)[name]
-    machine = build(target, None, tier=Tier.MODEL if kind == "models" else Tier.NATIVE).machine
+    machine = machine_of(kind, name)
     expected = runpy.run_path(str(target.folder / "target.py"))
-    return Rig(target, machine, machine.symbols(), expected)
+    return Rig(target, machine, machine.symbols(), expected, kind)
 
 
 def each(*kinds: str) -> pytest.MarkDecorator:
@@ -110,9 +126,10 @@ def limits_of(rigged: Rig) -> Limits:
 
 def start(rigged: Rig, environment: str, **changes: Any) -> Search:
     """A search that goes on after failures, unless told otherwise. changes: to SearchOptions."""
+    machine = rigged.on(find_environment(environment).device)
     fitted = find_environment(environment).check(rigged.machine.info, rigged.target.name)
     fixed: dict[str, Any] = {"seed": 1, "limits": limits_of(rigged), "stop_on_failure": False}
-    return Search(rigged.machine, SearchOptions(environment=fitted, **(fixed | changes)))
+    return Search(machine, SearchOptions(environment=fitted, **(fixed | changes)))
 
 
 def finish(search: Search, slice_seconds: float = 10.0) -> tuple[Progress, list[Finding]]:

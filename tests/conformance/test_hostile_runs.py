@@ -90,7 +90,7 @@ def test_unknown_knobs_are_refused() -> None:
         run(rigged, Scenario(1, 512, 8, (TaskSpec(0, True, ()),), knobs={"nobody_has_this": 1}))
 
 
-NOT_ALLOC = [kind for kind in OpKind if kind is not OpKind.ALLOC]
+NOT_ALLOC = [kind for kind in OpKind if kind is not OpKind.ALLOC and not kind.is_request]
 OPS = st.builds(Op, st.sampled_from(NOT_ALLOC), st.integers(0, 3))
 PROGRAMS = st.lists(
     st.one_of(OPS, st.builds(alloc, st.integers(0, 3), st.sampled_from([8, 64]))), max_size=12

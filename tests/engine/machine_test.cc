@@ -237,7 +237,7 @@ TEST(a_device_steps_when_the_schedule_lets_it_and_its_interrupt_is_delivered) {
   struct Completer final : Device {
     void begin() override { left = 1; }
     bool enabled() const override { return left > 0; }
-    void step(Machine& machine) override {
+    void step(Machine& machine, uint8_t) override {
       --left;
       machine.raise_line(0);
     }
@@ -255,6 +255,6 @@ TEST(a_device_steps_when_the_schedule_lets_it_and_its_interrupt_is_delivered) {
   bench.get().set_devices({&device});
   EXPECT(bench.run().verdict == VerdictKind::kPassed);
   EXPECT((log == std::vector<std::string>{"task", "handler"}));
-  bench.run({{task(0), 0, {MoveKind::kDevice, {}, 0, 0, {}}}, {task(0), 0, interrupt(0, 0)}});
+  bench.run({{task(0), 0, {MoveKind::kDevice, {}, 0, 0, {}}}, {{ContextKind::kDevice, 0, 0}, 1, interrupt(0, 0)}});
   EXPECT((log == std::vector<std::string>{"handler", "task"}));
 }

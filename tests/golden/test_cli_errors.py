@@ -77,7 +77,7 @@ def other_build(patch: pytest.MonkeyPatch) -> None:
     Path("failure.json").write_text(json.dumps(value | {"version": 1}))
     compiler = native.Compiler(Path("/usr/bin/clang++"), "clang", (14, 0, 6))
     build = native.Build(Path("toy.so"), "cd" * 32, compiler, ())
-    patch.setattr(native, "build", lambda target, compiler=None: build)
+    patch.setattr(native, "build", lambda target, compiler=None, device=None: build)
 
 
 def nothing(patch: pytest.MonkeyPatch) -> None:

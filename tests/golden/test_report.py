@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plait.report import Explained, Headline, Names, render
-from plait.report.table import step_text
+from plait.report.words import step_text
 from plait.schedule import Schedule
 from plait.trace import Trace
 from plait.verdict import verdict_from_json
@@ -103,7 +103,6 @@ def every_step() -> list[EventRow]:
         (1, 0, "migrate", 0, 0, None, 0, 1),
         (1, 1, "call-free", MEMORY | 0x2080, 0, None, 0, 1),
         (1, 1, "return-free", MEMORY | 0x2080, 0, 1, 0, 1),
-        (-1, 0, "device", 0, 0, None, 0, 0),
         (0, 0, "return-free", MEMORY | 0x2040, 0, 0, 0, 0),
     ]
 

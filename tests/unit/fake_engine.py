@@ -272,7 +272,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> FakeEngine:
     compiler = native.Compiler(Path("/usr/bin/g++"), "gcc", (12, 2, 0))
     build = native.Build(folder / "toy.so", "ab" * 32, compiler, ())
     monkeypatch.setattr(native, "find_compiler", lambda name=None: compiler)
-    monkeypatch.setattr(native, "build", lambda target, compiler=None: build)
+    monkeypatch.setattr(native, "build", lambda target, compiler=None, device=None: build)
     monkeypatch.setattr(machine, "Symbols", FakeSymbols)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "100")

@@ -111,7 +111,7 @@ def test_ctrl_c_before_anything_was_found(
 def test_what_the_compiler_said_is_passed_on(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(target: object, compiler: object = None) -> None:
+    def broken(target: object, compiler: object = None, device: object = None) -> None:
         said = "pool.cc:3:1: error: no\n  3 | int\n"
         raise CompileFailed("it fails", "pool.cc:3", "fix", command=["g++", "a b.cc"], output=said)
 

@@ -16,8 +16,11 @@ def test_there_are_these() -> None:
         "up-irq": ((1, 1), (2, 2), (1, 2)),
         "smp": ((2, 3), (2, 4), (0, 0)),
         "smp-irq": ((2, 3), (2, 4), (1, 2)),
+        "virtio-blk": ((1, 3), (1, 3), (0, 0)),
     }
-    assert [name for name, each in ENVIRONMENTS.items() if each.migration] == ["smp", "smp-irq"]
+    migrating = [name for name, each in ENVIRONMENTS.items() if each.migration]
+    assert migrating == ["smp", "smp-irq", "virtio-blk"]
+    assert [name for name, each in ENVIRONMENTS.items() if each.device] == ["virtio-blk"]
 
 
 def test_options_are_what_the_engine_takes() -> None:
@@ -26,16 +29,18 @@ def test_options_are_what_the_engine_takes() -> None:
         "tasks": [2, 4],
         "interrupts": [1, 2],
         "migration": True,
+        "device": "",
     }
+    assert find_environment("virtio-blk").to_options()["device"] == "virtio-blk"
 
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("up_irq", 'did you mean "up-irq"? (known: up, up-irq, smp, smp-irq)'),
-        ("numa", "one of: up, up-irq, smp, smp-irq"),
-        ("", "one of: up, up-irq, smp, smp-irq"),
-        ("\x1b[2J", "one of: up, up-irq, smp, smp-irq"),
+        ("up_irq", 'did you mean "up-irq"? (known: up, up-irq, smp, smp-irq, virtio-blk)'),
+        ("numa", "one of: up, up-irq, smp, smp-irq, virtio-blk"),
+        ("", "one of: up, up-irq, smp, smp-irq, virtio-blk"),
+        ("\x1b[2J", "one of: up, up-irq, smp, smp-irq, virtio-blk"),
     ],
 )
 def test_an_unknown_one_is_answered_with_the_known(name: str, remedy: str) -> None:
@@ -76,3 +81,11 @@ def test_cpus_are_no_more_than_the_target_supports() -> None:
     assert find_environment("smp").check({"contexts": 1, "cpus_max": 2}).cpus == (2, 2)
     with pytest.raises(UnsupportedEnvironment, match="at least 2 CPUs, the target supports 1"):
         find_environment("smp").check({"contexts": 1, "cpus_max": 1})
+
+
+def test_a_driver_needs_handlers_and_objects_of_its_size() -> None:
+    blk = find_environment("virtio-blk")
+    with pytest.raises(UnsupportedEnvironment, match="interrupt handlers"):
+        blk.check({"contexts": 1, "cpus_max": 8})
+    with pytest.raises(UnsupportedEnvironment, match="96 bytes, the target hands out at most 64"):
+        blk.check({"contexts": 3, "cpus_max": 8, "size_max": 64})

@@ -170,7 +170,6 @@ def test_moves_are_marked() -> None:
         (0, 0, "preempt", 0, 0, None, 0, 1),
         *operation(1, 1, 1)[:-1],
         (1, 0, "migrate", 0, 0, None, 0, 2),
-        (-1, 0, "device", 0, 0, None, 0, 0),
         (1, 2, "return-alloc", 0, 64, 0, 0, 1),
         (0, 0, "interrupt", 0, 0, None, 0, 0),
         (2, 0, "call-free", MEMORY | 0x3000, 0, None, 0, 0),
@@ -182,7 +181,6 @@ def test_moves_are_marked() -> None:
     assert moves == [
         ("task 1", "preempt(cpu 0, task 1)"),
         ("task 1", "migrate(task 1, cpu 2)"),
-        ("", "device(0)"),
         ("irq 0", "interrupt(cpu 0, irq 0)"),
     ]
 

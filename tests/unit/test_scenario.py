@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import InvalidScenario
-from plait.scenario import InterruptSpec, Knobs, Op, OpKind, Scenario, TaskSpec, slot_name
+from plait.scenario import (
+    DeviceSpec,
+    InterruptSpec,
+    Knobs,
+    Op,
+    OpKind,
+    Scenario,
+    TaskSpec,
+    slot_name,
+)
 
 EXAMPLE: dict[str, Any] = {
     "cpus": 2,
@@ -34,8 +43,18 @@ EXAMPLE: dict[str, Any] = {
 }
 
 allocs = st.builds(Op, st.just(OpKind.ALLOC), st.integers(0, 255), st.integers(1, 16 << 20))
-frees = st.builds(Op, st.sampled_from([kind for kind in OpKind if kind != "alloc"]), st.just(0))
-programs = st.lists(allocs | frees, max_size=6).map(tuple)
+frees = st.builds(
+    Op,
+    st.sampled_from([kind for kind in OpKind if kind != "alloc" and not kind.is_request]),
+    st.just(0),
+)
+requests = st.just(Op(OpKind.FLUSH)) | st.builds(
+    Op,
+    st.sampled_from([OpKind.READ, OpKind.WRITE]),
+    sector=st.integers(0, 1024),
+    sectors=st.integers(1, 4),
+)
+programs = st.lists(allocs | frees | requests, max_size=6).map(tuple)
 
 
 @st.composite
@@ -45,14 +64,26 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     filling = TaskSpec(0, False, (Op(OpKind.ALLOC, 0, 8),))
     tasks = draw(st.lists(st.builds(TaskSpec, cpu, st.booleans(), programs), max_size=15))
     lines = st.builds(InterruptSpec, st.none() | cpu, st.integers(1, 1000), programs)
+    devices = st.builds(
+        DeviceSpec,
+        st.integers(0, 8).map(lambda bits: 2**bits),
+        st.lists(st.none() | cpu, min_size=1, max_size=4).map(tuple),
+        st.integers(1, 1024),
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+    )
+    device = draw(st.none() | devices)
     names = st.from_regex("[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True)
     return Scenario(
         cpus=cpus,
         page_size=2 ** draw(st.integers(8, 16)),
         pages=draw(st.integers(1, 4096)),
         tasks=(filling, *tasks),
-        interrupts=tuple(draw(st.lists(lines, max_size=8))),
+        interrupts=tuple(draw(st.lists(lines, max_size=4 if device else 8))),
         knobs=draw(st.dictionaries(names, st.integers(0, 2**63 - 1), max_size=3)),
+        device=device,
     )
 
 

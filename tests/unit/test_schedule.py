@@ -48,7 +48,12 @@ moves = (
     | st.builds(Move, st.just(MoveKind.INTERRUPT), cpu=cpus, line=cpus)
     | st.builds(Move, st.just(MoveKind.PREEMPT), cpu=cpus, to=tasks)
     | st.builds(Move, st.just(MoveKind.MIGRATE), who=tasks, cpu=cpus)
-    | st.builds(Move, st.just(MoveKind.DEVICE), device=st.integers(0, 255))
+    | st.builds(
+        Move,
+        st.just(MoveKind.DEVICE),
+        device=st.integers(0, 255),
+        choice=st.integers(0, 255),
+    )
 )
 schedules = st.builds(
     Schedule,

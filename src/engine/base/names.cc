@@ -17,7 +17,9 @@ constexpr std::array<std::string_view, static_cast<size_t>(FailureKind::kCount)>
     "sleep-in-atomic", "unbalanced-unlock", "interrupts-not-restored", "preemption-not-restored",
     "lock-held-on-return", "per-cpu-after-migration",
     "deadlock", "self-deadlock", "livelock", "lost-wakeup", "lock-order-inversion",
-    "assertion", "invariant", "abort", "exception", "nonlocal-exit"};
+    "assertion", "invariant", "abort", "exception", "nonlocal-exit",
+    "request-completed-twice", "request-completed-early", "request-never-completed", "wrong-data", "ring-protocol",
+    "foreign-dma", "lost-notification", "descriptor-leak", "bad-free", "object-leak"};
 static_assert(!kFailureNames.back().empty(), "a failure kind has no name");
 
 constexpr std::array<std::string_view, 5> kMoveNames = {"go", "interrupt", "preempt", "migrate", "device"};
@@ -54,6 +56,7 @@ Text short_name(ContextId id) {
     case ContextKind::kTask: return "task " + Text::of(id.number);
     case ContextKind::kWorker: return "worker " + Text::of(id.number);
     case ContextKind::kIrq: return "irq " + Text::of(id.number);
+    case ContextKind::kDevice: return "device " + Text::of(id.number);
   }
   return {};
 }
@@ -76,6 +79,10 @@ bool parse(std::string_view text, ContextId& id) {
   }
   if (take_prefix(text, "worker ") && parse_number(text, kTasksMax, number)) {
     id = {ContextKind::kWorker, static_cast<uint8_t>(number), 0};
+    return true;
+  }
+  if (take_prefix(text, "device ") && parse_number(text, kDevicesMax, number)) {
+    id = {ContextKind::kDevice, static_cast<uint8_t>(number), 0};
     return true;
   }
   if (!take_prefix(text, "irq ")) return false;

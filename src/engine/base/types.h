@@ -13,13 +13,14 @@ namespace plait {
 constexpr uint32_t kCpusMax = 8;
 constexpr uint32_t kTasksMax = 16;
 constexpr uint32_t kLinesMax = 8;
+constexpr uint32_t kDevicesMax = 4;  // queues of a device: each takes steps of its own
 
 enum class CpuId : uint8_t {};
 constexpr uint32_t index(CpuId cpu) { return static_cast<uint32_t>(cpu); }
 
-enum class ContextKind : uint8_t { kStart, kTask, kWorker, kIrq };
+enum class ContextKind : uint8_t { kStart, kTask, kWorker, kIrq, kDevice };
 
-// Who takes steps. `activation` tells apart the handler runs of one line; it is 0 for tasks and workers. kStart is
+// Who takes steps. `activation` tells apart the handler runs of one line; it is 0 for all others. kStart is
 // the moment before anybody ran, so that a deviation can be anchored there.
 struct ContextId {
   ContextKind kind = ContextKind::kStart;
@@ -30,13 +31,15 @@ struct ContextId {
 
 enum class MoveKind : uint8_t { kGo, kInterrupt, kPreempt, kMigrate, kDevice };
 
-// One choice. kGo: cpu. kInterrupt: cpu, number = line. kPreempt: cpu, who. kMigrate: who, cpu. kDevice: number.
+// One choice. kGo: cpu. kInterrupt: cpu, number = line. kPreempt: cpu, who. kMigrate: who, cpu. kDevice: number,
+// choice.
 struct Move {
   MoveKind kind = MoveKind::kGo;
   CpuId cpu{};
   uint8_t number = 0;
-  uint8_t reserved = 0;  // no padding: moves are compared as one word
+  uint8_t choice = 0;  // of what a device may do; 0: what it does next by itself
   ContextId who{};
+  // No padding: compared as one word.
   bool operator==(const Move& other) const { return std::bit_cast<uint64_t>(*this) == std::bit_cast<uint64_t>(other); }
 };
 static_assert(sizeof(Move) == 8);
@@ -104,6 +107,17 @@ enum class FailureKind : uint8_t {
   kAbort,
   kException,
   kNonlocalExit,
+  // device, and the driver above it
+  kRequestCompletedTwice,
+  kRequestCompletedEarly,
+  kRequestNeverCompleted,
+  kWrongData,
+  kRingProtocol,
+  kForeignDma,
+  kLostNotification,
+  kDescriptorLeak,
+  kBadFree,
+  kObjectLeak,
   kCount,
 };
 

@@ -8,6 +8,7 @@
 #include <bit>
 
 #include "base/names.h"
+#include "bind/device.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -15,8 +16,8 @@ using namespace nb::literals;
 namespace plait {
 namespace {
 
-constexpr std::array<std::string_view, 5> kOperationNames = {"alloc", "free", "double-free", "foreign-free",
-                                                             "interior-free"};
+constexpr std::array<std::string_view, 8> kOperationNames = {
+    "alloc", "free", "double-free", "foreign-free", "interior-free", "read", "write", "flush"};
 
 nb::str text(std::string_view view) { return nb::str(view.data(), view.size()); }
 
@@ -55,8 +56,14 @@ Operation one_operation(const nb::dict& object) {
   const auto name = field<std::string>(object, "op");
   const auto* found = std::find(kOperationNames.begin(), kOperationNames.end(), name);
   if (found == kOperationNames.end()) fail("no operation is called \"" + name + "\"");
-  return {static_cast<OperationKind>(found - kOperationNames.begin()), field<uint8_t>(object, "slot"),
-          field_or<uint32_t>(object, "size", 0)};
+  const auto kind = static_cast<OperationKind>(found - kOperationNames.begin());
+  if (!is_request(kind)) return {kind, field<uint8_t>(object, "slot"), field_or<uint32_t>(object, "size", 0)};
+  Operation request{kind};
+  if (kind == OperationKind::kFlush) return request;
+  request.sector = field<uint32_t>(object, "sector");
+  request.sectors = field<uint32_t>(object, "sectors");
+  if (request.sectors == 0 || request.sectors > DeviceSpec::kRequestSectorsMax) fail("a request is for too many sectors");
+  return request;
 }
 
 std::vector<Operation> operations_from(const nb::list& objects) {
@@ -67,7 +74,7 @@ std::vector<Operation> operations_from(const nb::list& objects) {
 
 LineSpec one_line(const nb::dict& line) {
   return {field_or<int>(line, "cpu", LineSpec::kAnyCpu), field<uint32_t>(line, "fires"),
-          operations_from(field<nb::list>(line, "ops"))};
+          operations_from(field<nb::list>(line, "ops")), LineSpec::kNoVector};
 }
 
 nb::list to_list(const std::vector<Operation>& operations) {
@@ -75,8 +82,12 @@ nb::list to_list(const std::vector<Operation>& operations) {
   for (const Operation& operation : operations) {
     nb::dict item;
     item["op"] = text(kOperationNames[static_cast<size_t>(operation.kind)]);
-    item["slot"] = operation.slot;
+    if (!is_request(operation.kind)) item["slot"] = operation.slot;
     if (operation.kind == OperationKind::kAlloc) item["size"] = operation.size;
+    if (operation.kind == OperationKind::kRead || operation.kind == OperationKind::kWrite) {
+      item["sector"] = operation.sector;
+      item["sectors"] = operation.sectors;
+    }
     list.append(item);
   }
   return list;
@@ -141,6 +152,7 @@ Scenario scenario_from(nb::dict object, const plait_target& target) {
   for (nb::handle item : field<nb::list>(object, "interrupts")) {
     scenario.lines.push_back(one_line(as<nb::dict>(item, "an interrupt line")));
   }
+  if (object.contains("device")) add_device(scenario, as<nb::dict>(object["device"], "the device"));
   require_runnable(scenario, target);
   return scenario;
 }
@@ -169,6 +181,7 @@ nb::dict to_python(const Scenario& scenario, const plait_target& target) {
     tasks.append(item);
   }
   for (const LineSpec& line : scenario.lines) {
+    if (line.vector != LineSpec::kNoVector) continue;  // the device's
     nb::dict item;
     if (line.cpu == LineSpec::kAnyCpu) {
       item["cpu"] = nb::none();
@@ -185,6 +198,7 @@ nb::dict to_python(const Scenario& scenario, const plait_target& target) {
   object["knobs"] = knobs;
   object["tasks"] = tasks;
   object["interrupts"] = lines;
+  if (scenario.device.kind != DeviceKind::kNone) object["device"] = to_python(scenario.device);
   return object;
 }
 
@@ -203,7 +217,10 @@ std::vector<Deviation> schedule_from(nb::list objects) {
       case MoveKind::kInterrupt: deviation.move.number = field<uint8_t>(object, "line"); break;
       case MoveKind::kPreempt: deviation.move.who = context_from(object, "to"); break;
       case MoveKind::kMigrate: deviation.move.who = context_from(object, "who"); break;
-      case MoveKind::kDevice: deviation.move.number = field<uint8_t>(object, "device"); break;
+      case MoveKind::kDevice:
+        deviation.move.number = field<uint8_t>(object, "device");
+        deviation.move.choice = field_or<uint8_t>(object, "choice", 0);
+        break;
     }
     schedule.push_back(deviation);
   }
@@ -223,7 +240,10 @@ nb::list to_python(const std::vector<Deviation>& schedule) {
       case MoveKind::kInterrupt: item["line"] = deviation.move.number; break;
       case MoveKind::kPreempt: item["to"] = std::string(full_name(deviation.move.who)); break;
       case MoveKind::kMigrate: item["who"] = std::string(full_name(deviation.move.who)); break;
-      case MoveKind::kDevice: item["device"] = deviation.move.number; break;
+      case MoveKind::kDevice:
+        item["device"] = deviation.move.number;
+        if (deviation.move.choice != 0) item["choice"] = deviation.move.choice;
+        break;
     }
     list.append(item);
   }
@@ -251,7 +271,7 @@ nb::dict verdict_to_python(const Outcome& outcome) {
   return object;
 }
 
-nb::dict outcome_to_python(const Machine& machine, const Outcome& outcome, const Limits& limits, bool detail) {
+nb::dict outcome_to_python(Machine& machine, const Outcome& outcome, const Limits& limits, bool detail) {
   nb::dict result;
   result["verdict"] = verdict_to_python(outcome);
   result["trace_hash"] = machine.recorder().hash();
@@ -263,12 +283,13 @@ nb::dict outcome_to_python(const Machine& machine, const Outcome& outcome, const
   result["limits"] = to_python(limits, outcome);
   result["contexts"] = context_names(machine);
   if (detail) result["events"] = events_to_python(machine);
+  if (detail) result["rings"] = rings_to_python(machine);
   return result;
 }
 
 nb::list context_names(const Machine& machine) {
   nb::list names;
-  for (uint32_t slot = 0; slot < Machine::kSlots; ++slot) names.append(std::string(machine.context_name(static_cast<int>(slot))));
+  for (uint32_t slot = 0; slot < Machine::kContexts; ++slot) names.append(std::string(machine.context_name(static_cast<int>(slot))));
   return names;
 }
 
@@ -313,7 +334,8 @@ SearchOptions options_from(nb::dict object) {
   if (!fits(range("cpus"), 1, kCpusMax) || !fits(range("tasks"), 1, kTasksMax) || !fits(range("interrupts"), 0, kLinesMax)) {
     fail("the environment is larger than the machine");
   }
-  options.environment = {range("cpus"), range("tasks"), range("interrupts"), field<bool>(environment, "migration")};
+  options.environment = {range("cpus"), range("tasks"), range("interrupts"), field<bool>(environment, "migration"),
+                         device_kind(field_or<std::string>(environment, "device", ""))};
   options.strategy = field_or<std::string>(object, "strategy", options.strategy);
   options.seed = field_or<uint64_t>(object, "seed", 0);
   options.preset = field_or<std::string>(object, "preset", "small") == "real" ? Preset::kReal : Preset::kSmall;
@@ -323,56 +345,6 @@ SearchOptions options_from(nb::dict object) {
   options.stop_on_failure = field_or<bool>(object, "stop_on_failure", true);
   options.limits = limits_from(object.contains("limits") ? nb::object(object["limits"]) : nb::none());
   return options;
-}
-
-nb::dict declaration_to_python(const plait_target& target, uintptr_t load_base) {
-  nb::dict object;
-  nb::list classes, knobs, fields, names;
-  for (const size_t* size = target.size_classes; size && *size; ++size) classes.append(*size);
-  for (const plait_knob* knob = target.knobs; knob && knob->name; ++knob) {
-    nb::dict item;
-    item["name"] = knob->name;
-    item["min"] = knob->min;
-    item["max"] = knob->max;
-    item["standard"] = knob->standard;
-    item["real"] = knob->real;
-    item["help"] = knob->help ? knob->help : "";
-    knobs.append(item);
-  }
-  for (const plait_page_field* page = target.page_fields; page && page->name; ++page) {
-    nb::dict item;
-    item["name"] = page->name;
-    item["offset"] = page->offset;
-    item["size"] = page->size;
-    fields.append(item);
-  }
-  for (const plait_state_name* state = target.state_names; state && state->name; ++state) {
-    nb::dict item;
-    item["name"] = state->name;
-    item["offset"] = reinterpret_cast<uintptr_t>(state->address) - load_base;
-    item["stride"] = state->stride;
-    item["count"] = state->count ? state->count : 1;
-    names.append(item);
-  }
-  object["size_min"] = target.size_min ? target.size_min : 1;
-  object["size_max"] = target.size_max;
-  object["size_classes"] = classes;
-  object["alignment"] = target.alignment ? target.alignment : 8;
-  object["contexts"] = target.contexts ? target.contexts : PLAIT_IN_TASK;
-  object["cpus_max"] = target.cpus_max ? target.cpus_max : kCpusMax;
-  object["refuses"] = target.refuses;
-  if (target.deferred_bound_plus_1) {
-    object["deferred_bound"] = target.deferred_bound_plus_1 - 1;
-  } else {
-    object["deferred_bound"] = nb::none();
-  }
-  object["page_size_small"] = target.page_size_small ? target.page_size_small : 512;
-  object["page_size_real"] = target.page_size_real ? target.page_size_real : 4096;
-  object["knobs"] = knobs;
-  object["page_fields"] = fields;
-  object["state_names"] = names;
-  object["has_check"] = target.check != nullptr;
-  return object;
 }
 
 }  // namespace plait

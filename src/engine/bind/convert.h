@@ -19,7 +19,7 @@ std::vector<Deviation> schedule_from(nanobind::list objects);
 nanobind::list to_python(const std::vector<Deviation>& schedule);
 nanobind::dict verdict_to_python(const Outcome& outcome);
 // Of the machine's last run. limits: those that it had; detail: with its events.
-nanobind::dict outcome_to_python(const Machine& machine, const Outcome& outcome, const Limits& limits, bool detail);
+nanobind::dict outcome_to_python(Machine& machine, const Outcome& outcome, const Limits& limits, bool detail);
 nanobind::list events_to_python(const Machine& machine);
 nanobind::list context_names(const Machine& machine);
 Limits limits_from(nanobind::handle object);

@@ -22,6 +22,9 @@ namespace {
 
 nb::dict run(Target& target, nb::dict scenario_object, nb::list schedule_objects, bool detail, nb::handle limits_object) {
   const Scenario scenario = scenario_from(scenario_object, target.declaration());
+  if (scenario.device.kind != DeviceKind::kNone && !target.has_driver()) {
+    throw nb::value_error("the scenario has a device, and the target was built without a driver");
+  }
   Replay replay{schedule_from(schedule_objects)};
   const Limits limits = limits_from(limits_object);
   Outcome outcome;

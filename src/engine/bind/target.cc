@@ -5,6 +5,7 @@
 
 #include "bind/convert.h"
 #include "bind/model/raise.h"
+#include "devices/pci.h"
 
 namespace nb = nanobind;
 
@@ -28,7 +29,11 @@ PyObject* method(const nb::dict& object, const char* key) {
 
 // Never destroyed: loaded targets point into it, and a process that ends needs no tidy machine.
 Machine& machine() {
-  static auto* instance = new Machine(process_hot());
+  static auto* instance = [] {
+    auto* made = new Machine(process_hot());
+    made->io().set_peripheral(new virtio::PciBlock);
+    return made;
+  }();
   return *instance;
 }
 

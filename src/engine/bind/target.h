@@ -29,6 +29,7 @@ class Target {
 
   virtual const plait_target& declaration() const = 0;
   virtual nanobind::dict info() const = 0;
+  bool has_driver() { return image().driver != nullptr; }
   void use();  // with running() held
   // Native code runs with the interpreter's lock released; a model needs it.
   virtual model::Runtime* runtime() { return nullptr; }

@@ -9,6 +9,7 @@ Objects::Objects() : table_(kTableSize) { objects_.reserve(kTableSize / 2); }
 
 void Objects::clear() {
   objects_.clear();
+  lives_ = 0;
   if (++generation_ == 0) {
     table_.assign(table_.size(), Entry{});
     generation_ = 1;
@@ -53,6 +54,7 @@ Object& Objects::hand_out(uintptr_t address, uint32_t size) {
   object.address = address;
   object.size = size;
   object.live = true;
+  object.life = ++lives_;
   return object;
 }
 

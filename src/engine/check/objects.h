@@ -21,6 +21,8 @@ struct Object {
   ContextId holder;     // who allocated it last
   CpuId cpu{};          // and where
   uint16_t slot = 0;
+  bool by_driver = false;  // who writes it as it likes
+  uint64_t life = 0;       // number of this handing out
   ContextId freed_by;
   uint64_t freed_pc = 0;
 };
@@ -52,6 +54,7 @@ class Objects {
   };
   std::vector<Entry> table_;
   uint32_t generation_ = 1;
+  uint64_t lives_ = 0;
 };
 
 }  // namespace plait

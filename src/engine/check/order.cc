@@ -198,7 +198,7 @@ void Order::fence(uint32_t order) {
 
 OrderCells* Order::cells(uintptr_t address) {
   const uintptr_t in_arena = address - hot_.arena_base;
-  if (in_arena < hot_.arena_size) return arena_cells_ + (in_arena >> kGranuleShift);
+  if (in_arena < arena_) return arena_cells_ + (in_arena >> kGranuleShift);
   const uintptr_t in_data = address - hot_.data_base;
   if (in_data < hot_.data_size) return data_cells_.data() + (in_data >> kGranuleShift);
   return nullptr;

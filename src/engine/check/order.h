@@ -22,7 +22,8 @@
 
 namespace plait {
 
-constexpr uint32_t kOrderContexts = kTasksMax + kLinesMax;
+constexpr uint32_t kOrderContexts = kTasksMax + kLinesMax + kDevicesMax;
+static_assert(kOrderContexts <= 1u << kStampContextBits);
 
 struct VectorClock {
   std::array<uint32_t, kOrderContexts> at{};

@@ -4,10 +4,20 @@
 // default follow machine.md, "Decisions", with two additions that it leaves open: when nothing else can move, a task
 // that waits in the queue of a CPU whose running task cannot go on is switched in (a timer tick would), and after that
 // a spinning context goes on.
+#include <array>
+
 #include "base/check.h"
 #include "machine/machine.h"
 
 namespace plait {
+namespace {
+
+Move device_move(uint32_t device, uint8_t choice) {
+  const auto number = static_cast<uint8_t>(device);
+  return {MoveKind::kDevice, {}, number, choice, {ContextKind::kDevice, number, 0}};
+}
+
+}  // namespace
 
 bool Machine::executable(const Context& context) const {
   if (context.pending.kind != EventKind::kSpinLock) return true;
@@ -37,12 +47,25 @@ Move Machine::go_move(uint32_t cpu) const {
   return {MoveKind::kGo, CpuId{static_cast<uint8_t>(cpu)}, 0, 0, cpus_[cpu].top()->id};
 }
 
+// Whether the default is that whoever took the last step takes the next.
+bool Machine::goes_on(const Context& last) const {
+  if (last.id.kind == ContextKind::kDevice) return default_.kind == MoveKind::kDevice && default_.number == last.id.number;
+  return default_.kind == MoveKind::kGo && cpus_[index(default_.cpu)].top() == &last;
+}
+
+// A device goes on while it has work, as a context does; then what ran before it.
 bool Machine::default_move(Move& move) {
-  if (last_) {
-    const auto cpu = static_cast<uint32_t>(last_->cpu);
+  const Context* ran = last_;
+  if (ran && ran->id.kind == ContextKind::kDevice) {
+    move = device_move(ran->id.number, 0);
+    if (devices_[move.number]->enabled()) return true;
+    ran = ran->interrupted;
+  }
+  if (ran) {
+    const auto cpu = static_cast<uint32_t>(ran->cpu);
     Context* top = cpus_[cpu].top();
-    const bool returned = last_->id.kind == ContextKind::kIrq && last_->state == ContextState::kFinished;
-    if (top && (top == last_ || returned) && can_go(*top)) {
+    const bool returned = ran->id.kind == ContextKind::kIrq && ran->state == ContextState::kFinished;
+    if (top && (top == ran || returned) && can_go(*top)) {
       move = go_move(cpu);
       return true;
     }
@@ -64,7 +87,7 @@ bool Machine::default_move(Move& move) {
   }
   for (uint32_t device = 0; device < devices_.size(); ++device) {
     if (!devices_[device]->enabled()) continue;
-    move = {MoveKind::kDevice, {}, static_cast<uint8_t>(device), 0, {}};
+    move = device_move(device, 0);
     return true;
   }
   for (uint32_t cpu = 0; cpu < scenario_.cpus; ++cpu) {
@@ -134,7 +157,11 @@ std::span<const Move> Machine::all() {
     }
   }
   for (uint32_t device = 0; device < devices_.size(); ++device) {
-    if (devices_[device]->enabled()) add({MoveKind::kDevice, {}, static_cast<uint8_t>(device), 0, {}});
+    if (!devices_[device]->enabled()) continue;
+    add(device_move(device, 0));
+    std::array<uint8_t, 255> others;
+    const uint32_t count = devices_[device]->others(others);
+    for (uint32_t i = 0; i < count; ++i) add(device_move(device, others[i]));
   }
   return enabled_;
 }
@@ -161,7 +188,7 @@ Context* Machine::decide() {
     if (!default_move(default_)) return nullptr;
     Point point;
     if (last_) point = {last_->id, last_->steps, steps_, false};
-    point.forced = !last_ || default_.kind != MoveKind::kGo || cpus_[index(default_.cpu)].top() != last_;
+    point.forced = !last_ || !goes_on(*last_);
     const Choice choice = strategy_->choose(*this, point);
     if (choice.index == kStop) return nullptr;
     Move move = default_;
@@ -174,6 +201,10 @@ Context* Machine::decide() {
     ask_on_change_ = choice.until == Until::kChange;
     limited_ = ask_on_change_ && limited();
     Context* previous = last_;
+    if (move.kind == MoveKind::kDevice) {
+      if (!apply_device(move)) return nullptr;
+      continue;
+    }
     if (Context* next = apply(move)) {
       must_ask_ = next != previous && choice.until == Until::kSwitch;
       if (next != previous) {
@@ -197,7 +228,7 @@ void Machine::record_deviation(const Move& move) {
   }
   if (cover_) cover_->count(mix(last_ ? relative(last_->pending.pc) : 0, static_cast<uint64_t>(move.kind) + 1));
   deviation.move = move;
-  if (move.kind == MoveKind::kGo || move.kind == MoveKind::kInterrupt) deviation.move.who = {};
+  if (move.kind != MoveKind::kPreempt && move.kind != MoveKind::kMigrate) deviation.move.who = {};
   schedule_.push_back(deviation);
 }
 
@@ -216,13 +247,29 @@ Context* Machine::apply(const Move& move) {
     case MoveKind::kInterrupt: return apply_interrupt(move);
     case MoveKind::kPreempt: apply_preempt(move); break;
     case MoveKind::kMigrate: apply_migrate(move); return nullptr;
-    case MoveKind::kDevice:
-      event(EventKind::kDevice, nullptr, move.cpu, move.number);
-      devices_[move.number]->step(*this);
-      return nullptr;
+    case MoveKind::kDevice: return nullptr;  // apply_device
   }
   last_ = cpu.top();
   return last_;
+}
+
+// Has the device take a step; false: the execution is over.
+bool Machine::apply_device(const Move& move) {
+  close_event();
+  Context& device = contexts_[kSlots + move.number];
+  if (last_ != &device) device.interrupted = last_ && last_->id.kind == ContextKind::kDevice ? last_->interrupted : last_;
+  last_ = &device;
+  order_runs(device);
+  ++device.steps;
+  ++steps_;
+  ++kernel_steps_;
+  behaviour_ = mix(behaviour_, uint64_t{device.slot} << 8 | move.choice);
+  devices_[move.number]->step(*this, move.choice);
+  if (steps_ >= limits_.steps && outcome_.verdict != VerdictKind::kFailed) {
+    outcome_.verdict = VerdictKind::kGaveUp;
+    outcome_.give_up = GiveUp::kStepLimit;
+  }
+  return outcome_.verdict == VerdictKind::kPassed;
 }
 
 Context* Machine::apply_interrupt(const Move& move) {
@@ -239,6 +286,7 @@ Context* Machine::apply_interrupt(const Move& move) {
   cpu.irq_enabled = false;
   order_runs(handler);
   if (order_.on()) order_.take(order_.interrupts(index(move.cpu)));
+  io_.entered(move.number);
   last_ = &handler;
   return last_;
 }

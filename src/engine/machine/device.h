@@ -1,21 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The seam of a device: an actor of the machine beside the CPUs. It may read and write memory and raise its line when
-// the schedule lets it take a step.
+// The seam of a device: an actor of the machine beside the CPUs. It reads and writes memory and raises its line when the
+// schedule lets it take a step. What has registers and several queues is a Peripheral, with a Device for each queue.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "base/types.h"
+#include "machine/scenario.h"
 
 namespace plait {
 
 class Machine;
+class Io;
 
 class Device {
  public:
   virtual ~Device() = default;
   virtual void begin() = 0;          // a new execution
   virtual bool enabled() const = 0;  // has work that it may do now
-  virtual void step(Machine& machine) = 0;
+  // What it may do instead of what it does next by itself: fills `into` with numbers above 0, at most 255, and returns
+  // how many. A number means the same as long as the device has taken no step.
+  virtual uint32_t others(std::span<uint8_t> into) const {
+    static_cast<void>(into);
+    return 0;
+  }
+  virtual void step(Machine& machine, uint8_t choice) = 0;
+};
+
+// Where the rings of a queue lie, for reports.
+struct RingPlace {
+  uint32_t size = 0;
+  uint64_t table = 0;
+  uint64_t available = 0;
+  uint64_t used = 0;
+};
+
+class Peripheral {
+ public:
+  virtual ~Peripheral() = default;
+  virtual void load(const DeviceSpec& spec) = 0;  // as after power-on
+  virtual void snapshot() = 0;                    // executions begin with what it is now
+  virtual void begin() = 0;                       // a new execution; its queues are told apart
+  virtual std::span<Device* const> queues() = 0;
+  virtual uint64_t read(uint32_t offset, uint32_t bytes) = 0;
+  // Null, or what the driver did wrong.
+  virtual const char* write(uint32_t offset, uint64_t value, uint32_t bytes) = 0;
+  virtual bool is_kick(uint32_t offset) const = 0;  // a write there tells a queue to look
+  // At the end: whether something waits on a ring for a device that sleeps.
+  virtual bool has_unseen() const = 0;
+  virtual RingPlace ring(uint32_t queue) const = 0;
 };
 
 }  // namespace plait

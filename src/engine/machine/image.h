@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "base/range.h"
+#include "plait/driver.h"
 #include "plait/target.h"
 
 namespace plait {
 
 struct TargetImage {
   const plait_target* declaration = nullptr;
+  const plait_driver* driver = nullptr;
   uintptr_t load_base = 0;
   size_t load_size = 0;
   std::vector<AddressRange> code;

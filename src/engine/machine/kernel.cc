@@ -83,7 +83,7 @@ void Machine::worker_start(uint32_t cpu, void (*body)(void*), void* argument, ui
   if (workers_.size() + scenario_.tasks.size() >= kTasksMax) {
     die(FailureKind::kAssertion, "more than " + Text::of(kTasksMax) + " tasks and workers", pc);
   }
-  workers_.push_back({cpu, body, argument});
+  workers_.push_back({cpu, body, argument, current_->in_driver});
 }
 
 void* Machine::page_alloc(size_t count, uint32_t flags, uintptr_t pc) {

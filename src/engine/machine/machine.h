@@ -21,8 +21,8 @@
 #include "check/order.h"
 #include "fiber/crash.h"
 #include "fiber/fiber.h"
-#include "machine/device.h"
 #include "machine/image.h"
+#include "machine/io.h"
 #include "machine/outcome.h"
 #include "machine/scenario.h"
 #include "machine/state.h"
@@ -36,9 +36,12 @@
 namespace plait {
 
 class Machine : private Moves {
+  friend class Io;
+
  public:
   static constexpr uint32_t kHandlerSlot = 1 + kTasksMax;  // slot 0 boots and checks; then tasks and workers
   static constexpr uint32_t kSlots = kHandlerSlot + kLinesMax;
+  static constexpr uint32_t kContexts = kSlots + kDevicesMax;  // devices have no stack
   static constexpr uintptr_t kNoAddress = ~uintptr_t{0};
 
   explicit Machine(Hot& hot);  // what the target's hooks read: only one machine runs at a time in a process
@@ -50,7 +53,8 @@ class Machine : private Moves {
   void set_thread_locals(AddressRange block) { target_.tls = block; }  // of the thread that runs now
   void set_sink(AccessSink* sink) { sink_ = sink; }
   void set_cover(Cover* cover) { order_.set_cover(cover_ = cover); }  // for executions to count into; null: none
-  void set_devices(std::vector<Device*> devices) { devices_ = std::move(devices); }
+  void set_devices(std::vector<Device*> devices) { devices_ = own_devices_ = std::move(devices); }
+  Io& io() { return io_; }
 
   // Runs the target's init under this scenario; executions start from the state that it leaves.
   void load(const Scenario& scenario, const Limits& limits);
@@ -135,24 +139,14 @@ class Machine : private Moves {
   // what hangs in it is told to `interrupted` (async-signal-safe), not abandoned.
   void on_main(void (*body)(void*), void* argument);
   void set_interrupted(void (*interrupted)()) { interrupted_ = interrupted; }
-  // Meanwhile, from there: true when fuel lasts, so that a step that cannot fail may be taken without a fiber.
-  bool has_fuel() const { return hot_.fuel > 0; }
+  bool has_fuel() const { return hot_.fuel > 0; }  // then, from there, a step that cannot fail may be taken without a fiber
   // Takes the step of an access within a granule when that needs no decision and is legal; false: use access().
   bool take_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
-    if (hot_.fuel <= 0 || (address & 7) + size > 8) [[unlikely]] return false;
     uint32_t* meta = memory_.meta(address);
-    if (!meta || (*meta & kStateMask) != kOwned) [[unlikely]] return false;
-    --hot_.fuel;
-    if (kind & kWrite) {
-      memory_.log_granule(meta, address & ~uintptr_t{7});
-      if (!(kind & kMayFail)) ++hot_.writes;
-    }
-    if (order_.on()) order_.access(address, size, kind, pc);
-    return true;
+    return meta && (*meta & kStateMask) == kOwned && take_granted(meta, address, size, kind, pc);
   }
   Text who() const { return current_ && current_->slot ? short_name(current_->id) : Text("init or check"); }
-  // For devices.
-  void raise_line(uint32_t line) { lines_[line].pending = true; }
+  void raise_line(uint32_t line) { lines_[line].pending = true; }  // for devices
 
  private:
   enum class Mode : uint8_t { kIdle, kBoot, kRun, kCheck };
@@ -189,6 +183,8 @@ class Machine : private Moves {
   }
   void step_slow(const PendingStep& step);
   [[gnu::noinline]] void access_slow(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  bool take_granted(uint32_t* meta, uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
+  bool take_driver_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
   void settle();
   void grant();
   void note_step(const Context& context);
@@ -227,19 +223,19 @@ class Machine : private Moves {
   Context* apply_interrupt(const Move& move);
   void apply_preempt(const Move& move);
   void apply_migrate(const Move& move);
+  bool apply_device(const Move& move);
+  bool goes_on(const Context& last) const;
   void record_deviation(const Move& move);
   void transfer(Context* to);
   void leave_cpu(Context& task);
   void enqueue(Context& task);
   void dequeue(Context& task);
   Context* find(ContextId id);
-  // A move may have become enabled that was not.
-  void change() {
+  void change() {  // a move may have become enabled that was not
     must_ask_ = must_ask_ || ask_on_change_;
     if (must_ask_) drain_fuel();
   }
-  // The next step will pass through the engine.
-  void drain_fuel() {
+  void drain_fuel() {  // the next step will pass through the engine
     if (mode_ != Mode::kRun) return;
     settle();
     empty_fuel();
@@ -293,7 +289,10 @@ class Machine : private Moves {
 
   // operations.cc
   void run_operations(const std::vector<Operation>& operations);
+  void run_handler(const LineSpec& line);
   void do_alloc(const Operation& operation);
+  uintptr_t take_object(uint32_t size, int slot);     // the allocator's alloc, judged; 0: out of memory
+  void return_object(uintptr_t address, int slot);    // its free
   void do_free(const Operation& operation);
   void begin_operation(int slot);
   void end_operation();
@@ -304,7 +303,7 @@ class Machine : private Moves {
   void set_event_kind(EventKind kind) {
     if (recording_) recorder_.set_kind(kind);
   }
-  void check_returned_object(const Operation& operation, uintptr_t object);
+  void check_returned_object(uint32_t size, uintptr_t object);
   [[noreturn]] void double_allocation(uintptr_t object, uint32_t size, const Object& other);
   void check_restored(const char* operation);
   uint64_t fill_place(uintptr_t object) const;
@@ -343,7 +342,8 @@ class Machine : private Moves {
   TargetImage target_;
   Scenario scenario_;
   Limits limits_;
-  std::vector<Device*> devices_;
+  std::vector<Device*> devices_, own_devices_;  // of this scenario; of all that name none
+  Io io_{*this};
   AccessSink* sink_ = nullptr;
   Cover* cover_ = nullptr;
 
@@ -353,7 +353,7 @@ class Machine : private Moves {
   void* main_argument_ = nullptr;
   void (*interrupted_)() = nullptr;
   Fiber landing_;
-  std::array<Context, kSlots> contexts_;
+  std::array<Context, kContexts> contexts_;
   Context* current_ = nullptr;  // whose fiber runs
   Context* last_ = nullptr;     // took the last step; null at the start
   std::array<Cpu, kCpusMax> cpus_;

@@ -27,8 +27,16 @@ void Machine::run_operations(const std::vector<Operation>& operations) {
       case OperationKind::kDoubleFree:
       case OperationKind::kForeignFree:
       case OperationKind::kInteriorFree: do_misuse(operation); break;
+      case OperationKind::kRead:
+      case OperationKind::kWrite:
+      case OperationKind::kFlush: io_.run_request(operation); break;
     }
   }
+}
+
+void Machine::run_handler(const LineSpec& line) {
+  if (line.vector != LineSpec::kNoVector) return io_.run_handler(static_cast<uint32_t>(line.vector));
+  run_operations(line.operations);
 }
 
 void Machine::begin_operation(int slot) {
@@ -85,17 +93,31 @@ void Machine::do_alloc(const Operation& operation) {
     return;
   }
   slot.state = Slot::State::kPending;
-  begin_operation(operation.slot);
+  const uintptr_t address = take_object(operation.size, operation.slot);
+  if (address == 0) {
+    slot.state = Slot::State::kEmpty;
+    return;
+  }
+  if (operation.size >= 8) memory_.set_state(address, operation.size & ~7u, kLive);
+  fill(address, operation.size);
+  slot.state = Slot::State::kFull;
+  slot.object = address;
+  slot.size = operation.size;
+  if (order_.on()) order_.give(order_.object(operation.slot));  // callers hand objects over in good order
+}
+
+uintptr_t Machine::take_object(uint32_t size, int slot) {
+  begin_operation(slot);
   void* object = nullptr;
   bool thrown = false;
   try {
-    object = target_.declaration->alloc(operation.size);
+    object = target_.declaration->alloc(size);
   } catch (...) {
     thrown = true;  // judged below: the exception object must be gone before the fiber is abandoned
   }
   if (thrown) die(FailureKind::kException, short_name(current_->id) + ": an exception left alloc", current_->throw_pc);
-  step(EventKind::kReturnAlloc, 0, reinterpret_cast<uintptr_t>(object), operation.size);
-  set_event_arg(operation.slot);
+  step(EventKind::kReturnAlloc, 0, reinterpret_cast<uintptr_t>(object), size);
+  if (slot != kNoSlot) set_event_arg(slot);
   set_event_value(object ? encode(reinterpret_cast<uintptr_t>(object)) : 0);
   check_restored("alloc");
   const auto address = reinterpret_cast<uintptr_t>(object);
@@ -104,26 +126,20 @@ void Machine::do_alloc(const Operation& operation) {
     // A target that has not asked for a page may live on what it took in init, and be truly full.
     if (!current_->page_refused && pages_asked_) {
       die(FailureKind::kAllocationRefused,
-          short_name(current_->id) + " was refused " + size_text(operation.size) + " although no page request had failed", 0);
+          short_name(current_->id) + " was refused " + size_text(size) + " although no page request had failed", 0);
     }
-    slot.state = Slot::State::kEmpty;
   } else {
-    check_returned_object(operation, address);
-    Object& entry = objects_.hand_out(address, operation.size);
+    check_returned_object(size, address);
+    Object& entry = objects_.hand_out(address, size);
     entry.holder = current_->id;
     entry.cpu = current_->cpu;
-    entry.slot = operation.slot;
-    if (operation.size >= 8) memory_.set_state(address, operation.size & ~7u, kLive);
-    fill(address, operation.size);
-    slot.state = Slot::State::kFull;
-    slot.object = address;
-    slot.size = operation.size;
-    if (order_.on()) order_.give(order_.object(operation.slot));  // callers hand objects over in good order
+    entry.slot = static_cast<uint16_t>(slot);
   }
   end_operation();
+  return address;
 }
 
-void Machine::check_returned_object(const Operation& operation, uintptr_t object) {
+void Machine::check_returned_object(uint32_t size, uintptr_t object) {
   const size_t alignment = target_.declaration->alignment ? target_.declaration->alignment : 8;
   const auto handed = [&] { return short_name(current_->id) + " was handed " + place_name(object); };
   if (object % alignment != 0) {
@@ -131,13 +147,13 @@ void Machine::check_returned_object(const Operation& operation, uintptr_t object
   }
   // A page that is held has no holes: the ends of an object tell where it lies, and who else holds a part of it.
   const AddressRange page = memory_.in_data(object) ? target_.data : memory_.run_of(object);
-  const bool whole = page.contains(object) && page.contains(object + operation.size - 1);
-  if (const Object* other = objects_.overlapping_live(object, operation.size)) {
-    double_allocation(object, operation.size, *other);
+  const bool whole = page.contains(object) && page.contains(object + size - 1);
+  if (const Object* other = objects_.overlapping_live(object, size)) {
+    double_allocation(object, size, *other);
   }
   if (!whole) {
     const bool freed = memory_.in_pages(object) && memory_.state(object) == kFreedPage;
-    const Text why = page.size ? ", too short for " + size_text(operation.size)
+    const Text why = page.size ? ", too short for " + size_text(size)
                      : freed   ? Text(", on a page that was given back")
                                : Text(", which is not in any page it has");
     die(FailureKind::kOutOfRangeObject, handed() + why, 0, object);
@@ -161,7 +177,7 @@ void Machine::double_allocation(uintptr_t object, uint32_t size, const Object& o
   holder.context = other.holder;
   holder.has_address = true;
   holder.address = encode(other.address);
-  holder.what = "holds the object in slot " + Text::of(other.slot);
+  holder.what = other.by_driver ? Text("holds the object") : "holds the object in slot " + Text::of(other.slot);
   fail(std::move(failure));
 }
 
@@ -234,10 +250,14 @@ void Machine::do_free(const Operation& operation) {
     object->freed_by = current_->id;
     outcome_.costs.transfers += object->cpu != current_->cpu;
   }
-  begin_operation(operation.slot);
+  return_object(address, operation.slot);
+}
+
+void Machine::return_object(uintptr_t address, int slot) {
+  begin_operation(slot);
   const int result = call_target_free(address);
   step(EventKind::kReturnFree, 0, address, 0);
-  set_event_arg(operation.slot);
+  if (slot != kNoSlot) set_event_arg(slot);
   set_event_value(static_cast<uint64_t>(result));
   check_restored("free");
   if (result != 0) {
@@ -252,6 +272,9 @@ bool Machine::alone() const {
     const Context& context = *used;
     if (&context == current_ || context.state == ContextState::kUnused || context.state == ContextState::kFinished) continue;
     if (context.id.kind != ContextKind::kWorker || context.state != ContextState::kBlocked) return false;
+  }
+  for (const Device* device : devices_) {
+    if (device->enabled()) return false;
   }
   return !lines_left();
 }

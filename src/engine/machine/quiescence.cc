@@ -77,12 +77,17 @@ void Machine::stuck() {
 void Machine::judge_quiescence() {
   bool anything = target_.declaration->check != nullptr;
   for (const Object& object : objects_.all()) anything = anything || object.live;
+  anything = anything || io_.something_to_judge();
   if (!anything) return;
   const uint64_t steps = steps_;
   boot(
       [](Machine& machine) {
         for (const Object& object : machine.objects_.all()) {
-          if (object.live) machine.check_fill(object);
+          if (object.live && !object.by_driver) machine.check_fill(object);
+        }
+        if (machine.io_.something_to_judge()) {
+          machine.io_.judge_requests();
+          machine.io_.judge_driver();
         }
         if (!machine.target_.declaration->check) return;
         machine.target_.declaration->check();

@@ -15,7 +15,8 @@ Machine::Machine(Hot& hot)
     : hot_(hot), memory_(hot), stacks_(kSlots + 1, kStackBytes), order_(hot, Memory::kArenaBytes) {
   enabled_.reserve(256);
   schedule_.reserve(256);
-  for (uint32_t slot = 0; slot < kSlots; ++slot) contexts_[slot].slot = static_cast<uint8_t>(slot);
+  for (uint32_t slot = 0; slot < kContexts; ++slot) contexts_[slot].slot = static_cast<uint8_t>(slot);
+  for (uint32_t i = 0; i < kDevicesMax; ++i) contexts_[kSlots + i].id = {ContextKind::kDevice, static_cast<uint8_t>(i), 0};
   set_black_box(black_box, this);
 }
 
@@ -58,6 +59,7 @@ Context& Machine::prepare_context(uint32_t slot, ContextId id, CpuId cpu, bool p
   context.irq_off_since = context.preempt_off_since = 0;
   context.operation_slot = -1;
   context.operation = 0;
+  context.in_driver = false;
   if (target_.tls.size) tls_saved_[slot] = target_.tls_image;
   context.fiber.prepare(stacks_.stack_lo(slot), stack_top(slot), context_entry, this);
   return context;
@@ -68,9 +70,10 @@ void Machine::context_entry(void* argument) {
   Context& context = *machine.current_;
   switch (context.id.kind) {
     case ContextKind::kTask: machine.run_operations(machine.scenario_.tasks[context.id.number].operations); break;
-    case ContextKind::kIrq: machine.run_operations(machine.scenario_.lines[context.id.number].operations); break;
+    case ContextKind::kIrq: machine.run_handler(machine.scenario_.lines[context.id.number]); break;
     case ContextKind::kWorker: machine.run_worker(context); break;
-    case ContextKind::kStart: break;
+    case ContextKind::kStart:
+    case ContextKind::kDevice: break;
   }
   machine.finish_context(context);
 }
@@ -80,6 +83,7 @@ void Machine::use_stack_of(const Context& context) {
   hot_.stack_lo = stacks_.stack_lo(context.slot);
   hot_.stack_size = shared ? 0 : stacks_.stack_bytes();
   hot_.stack_limit = hot_.stack_lo + kStackReserve;
+  hot_.arena_size = context.in_driver ? 0 : Memory::kArenaBytes;
 }
 
 void Machine::swap_thread_locals(uint32_t from, uint32_t to) {
@@ -112,6 +116,7 @@ void Machine::enter(Context& first) {
   if (target_.tls.size) std::memcpy(reinterpret_cast<void*>(target_.tls.base), target_.tls_image.data(), target_.tls.size);
   hot_.fuel = granted_ = 0;
   hot_.stack_size = hot_.stack_limit = 0;
+  hot_.arena_size = Memory::kArenaBytes;
 }
 
 void Machine::on_main(void (*body)(void*), void* argument) {
@@ -171,15 +176,19 @@ void Machine::load(const Scenario& scenario, const Limits& limits) {
     const uint64_t value = i < scenario.knobs.size() ? scenario.knobs[i] : target.knobs[i].standard;
     memory_.write64(reinterpret_cast<uintptr_t>(target.knobs[i].value), value);
   }
-  if (target.init) {
-    boot([](Machine& machine) { machine.target_.declaration->init(); }, Mode::kBoot);
-    init_failed_ = outcome_.verdict == VerdictKind::kFailed;
-    if (init_failed_ && contexts_[0].page_refused) {  // too little memory to begin with says nothing about the target
-      outcome_.verdict = VerdictKind::kGaveUp;
-      outcome_.give_up = GiveUp::kMemory;
-    }
-    if (init_failed_) init_outcome_ = outcome_;
+  if (target.init) boot([](Machine& machine) { machine.target_.declaration->init(); }, Mode::kBoot);
+  const std::span<Device* const> devices = io_.load(scenario_, target_.driver);
+  devices_ = io_.used() ? std::vector<Device*>(devices.begin(), devices.end()) : own_devices_;
+  if (io_.used() && outcome_.verdict == VerdictKind::kPassed) {
+    boot([](Machine& machine) { machine.io_.probe(); }, Mode::kBoot);
+    io_.snapshot();
   }
+  init_failed_ = outcome_.verdict != VerdictKind::kPassed;
+  if (init_failed_ && contexts_[0].page_refused) {  // too little memory to begin with says nothing about the target
+    outcome_.verdict = VerdictKind::kGaveUp;
+    outcome_.give_up = GiveUp::kMemory;
+  }
+  if (init_failed_) init_outcome_ = outcome_;
   memory_.snapshot();
   count_contexts();
 }
@@ -202,6 +211,7 @@ void Machine::count_contexts() {
   used_.clear();
   for (uint32_t i = 0; i < task_count_ + workers_.size(); ++i) used_.push_back(&contexts_[1 + i]);
   for (uint32_t i = 0; i < scenario_.lines.size(); ++i) used_.push_back(&contexts_[kHandlerSlot + i]);
+  for (uint32_t i = 0; i < devices_.size(); ++i) used_.push_back(&contexts_[kSlots + i]);
   for (uint32_t i = 0; i < used_.size(); ++i) used_[i]->number = static_cast<uint8_t>(i);
 }
 
@@ -229,7 +239,12 @@ void Machine::begin_run(const RunOptions& options) {
   for (Line& line : lines_) line = Line{};
   for (uint32_t slot = 0; slot < slots_used_; ++slot) slots_[slot] = Slot{};
   for (Context* context : used_) context->state = ContextState::kUnused;
-  for (Device* device : devices_) device->begin();
+  io_.begin();
+  for (uint32_t i = 0; i < devices_.size(); ++i) {
+    devices_[i]->begin();
+    contexts_[kSlots + i].steps = 0;
+    contexts_[kSlots + i].interrupted = nullptr;
+  }
   for (uint32_t i = 0; i < task_count_; ++i) {
     const TaskSpec& spec = scenario_.tasks[i];
     make_ready(prepare_context(1 + i, {ContextKind::kTask, static_cast<uint8_t>(i), 0}, spec.cpu, spec.pinned));
@@ -240,6 +255,7 @@ void Machine::begin_run(const RunOptions& options) {
         prepare_context(1 + task_count_ + i, {ContextKind::kWorker, static_cast<uint8_t>(i), 0}, cpu, true);
     worker.worker_body = workers_[i].body;
     worker.worker_argument = workers_[i].argument;
+    worker.in_driver = workers_[i].in_driver;
     make_ready(worker);
   }
   granted_ = hot_.fuel = quiet_left_ = 0;

@@ -10,14 +10,27 @@
 
 namespace plait {
 
-enum class OperationKind : uint8_t { kAlloc, kFree, kDoubleFree, kForeignFree, kInteriorFree };
+enum class OperationKind : uint8_t {
+  kAlloc,
+  kFree,
+  kDoubleFree,
+  kForeignFree,
+  kInteriorFree,
+  // of a driver
+  kRead,
+  kWrite,
+  kFlush,
+};
+constexpr bool is_request(OperationKind kind) { return kind >= OperationKind::kRead; }
 
 // A slot holds at most one object. alloc into a slot that is not empty, and free of one that holds nothing, are
 // skipped: so every list of operations means something, whatever was cut out of it.
 struct Operation {
   OperationKind kind = OperationKind::kAlloc;
   uint8_t slot = 0;
-  uint32_t size = 0;  // bytes; alloc only
+  uint32_t size = 0;    // bytes; alloc only
+  uint32_t sector = 0;  // of a read or write: the first one
+  uint32_t sectors = 0; // and how many
   bool operator==(const Operation&) const = default;
 };
 
@@ -31,9 +44,29 @@ struct TaskSpec {
 struct LineSpec {
   static constexpr int kAnyCpu = -1;
   int cpu = kAnyCpu;
-  uint32_t fires = 1;  // how often it may fire
+  static constexpr int kNoVector = -1;
+  uint32_t fires = 1;  // how often it may fire of itself
   std::vector<Operation> operations;
+  int vector = kNoVector;  // of the device: the driver's handler
   bool operator==(const LineSpec&) const = default;
+};
+
+enum class DeviceKind : uint8_t { kNone, kBlock };
+
+// The device below a driver, and which CPU each of its vectors goes to. Its lines follow those of the scenario.
+struct DeviceSpec {
+  static constexpr uint32_t kQueueSizeMax = 256;
+  static constexpr uint32_t kSectorsMax = 1024;
+  static constexpr uint32_t kRequestSectorsMax = 4;
+  DeviceKind kind = DeviceKind::kNone;
+  uint32_t queue_size = 8;
+  uint32_t sectors = 16;     // of the disk
+  bool read_only = false;
+  bool indirect = true;      // offered
+  bool event_index = false;  // offered
+  bool suppression = true;   // the device asks not to be notified while it is at work
+  std::vector<int> vectors;  // CPU of each queue's vector, or kAnyCpu; as many as queues
+  bool operator==(const DeviceSpec&) const = default;
 };
 
 struct Scenario {
@@ -42,7 +75,8 @@ struct Scenario {
   uint32_t pages = 64;       // that the supply has
   std::vector<uint64_t> knobs;  // values, in the order of the target's declaration
   std::vector<TaskSpec> tasks;
-  std::vector<LineSpec> lines;
+  std::vector<LineSpec> lines;  // the device's own last
+  DeviceSpec device;
   bool operator==(const Scenario&) const = default;
 };
 

@@ -47,7 +47,10 @@ struct Worker {
   uint32_t cpu;
   void (*body)(void*);
   void* argument;
+  bool in_driver;
 };
+
+constexpr int kNoSlot = -1;  // of an operation that keeps nothing
 
 struct SavedJump {
   const void* buffer;

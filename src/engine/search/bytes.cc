@@ -180,6 +180,7 @@ uint32_t ByteCodec::home(ContextId id, const Scenario& scenario) {
     case ContextKind::kTask: return index(scenario.tasks[id.number].cpu);
     case ContextKind::kWorker: return id.number % scenario.cpus;
     case ContextKind::kIrq: return static_cast<uint32_t>(std::max(scenario.lines[id.number].cpu, 0));
+    case ContextKind::kDevice:  // no bytes mean one
     case ContextKind::kStart: return 0;
   }
   return 0;

@@ -25,8 +25,10 @@ class Generator {
     scenario_.pages = prng_.one_in(12) ? prng_.between(2, 8) : kPagesPlenty;
     knobs();
     contexts();
+    if (environment_.device != DeviceKind::kNone) device();
     sizes();
     operations();
+    add_vectors();
     return std::move(scenario_);
   }
 
@@ -60,6 +62,45 @@ class Generator {
       line.fires = prng_.one_in(2) ? 1 : prng_.between(1, 3);
       scenario_.lines.push_back(line);
     }
+  }
+
+  // Small queues, so that a full one is near; what the driver can make of the features is its business.
+  void device() {
+    DeviceSpec& device = scenario_.device;
+    device.kind = environment_.device;
+    device.indirect = !prng_.one_in(4);
+    device.event_index = prng_.one_in(2);
+    device.suppression = prng_.one_in(2);
+    device.read_only = prng_.one_in(24);
+    device.sectors = 8u << prng_.below(3);
+    const uint32_t smallest = device.indirect ? 0 : 2;  // a chain of header, data and status has to fit
+    device.queue_size = 1u << (preset_ == Preset::kReal ? 8 : prng_.one_in(8) ? prng_.between(4, 8) : prng_.between(smallest, 3));
+    const uint32_t queues = scenario_.cpus > 1 && prng_.one_in(4) ? 2 : 1;
+    for (uint32_t i = 0; i < queues; ++i) {
+      const uint32_t kind = prng_.below(4);
+      device.vectors.push_back(kind == 0 ? LineSpec::kAnyCpu : kind == 1 ? static_cast<int>(prng_.below(scenario_.cpus)) : static_cast<int>(i % scenario_.cpus));
+    }
+  }
+
+  void add_vectors() {
+    for (uint32_t i = 0; i < scenario_.device.vectors.size(); ++i) {
+      scenario_.lines.push_back({scenario_.device.vectors[i], 0, {}, static_cast<int>(i)});
+    }
+  }
+
+  void request(uint32_t context) {
+    const DeviceSpec& device = scenario_.device;
+    const uint32_t kind = prng_.below(5);
+    Operation operation{kind == 0   ? OperationKind::kFlush
+                        : kind <= 2 ? OperationKind::kWrite
+                                    : OperationKind::kRead};
+    if (kind != 0) {
+      const uint32_t most = device.indirect ? 4 : std::min(4u, device.queue_size - 2);
+      operation.sectors = prng_.one_in(2) ? 1 : prng_.between(1, most);
+      // Now and then beyond the end of the disk, which is an error that the driver has to pass on.
+      operation.sector = prng_.below(device.sectors - (prng_.one_in(16) ? 0 : operation.sectors - 1));
+    }
+    program(context).push_back(operation);
   }
 
   // One to three sizes a scenario, each near a size class of the target.
@@ -101,7 +142,8 @@ class Generator {
     const auto lines = static_cast<uint32_t>(scenario_.lines.size());
     const bool handlers_allocate = !prng_.one_in(4);
     const uint32_t remote = prng_.between(1, 4);  // how strongly frees prefer somebody else's object, of 4
-    for (uint32_t context = 0; context < tasks; ++context) allocate(context);
+    const bool requests = environment_.device != DeviceKind::kNone;
+    for (uint32_t context = 0; context < tasks; ++context) requests ? request(context) : allocate(context);
     const uint32_t handler_max = prng_.between(1, 4);
     for (uint32_t line = 0; line < lines; ++line) {
       if (handlers_allocate && prng_.one_in(2)) {
@@ -113,6 +155,10 @@ class Generator {
     for (uint32_t i = tasks + lines; i < size_; ++i) {
       uint32_t context = prng_.below(tasks + (lines ? lines : 0));
       if (context >= tasks && program(context).size() >= handler_max) context = prng_.below(tasks);
+      if (requests && context < tasks && prng_.one_in(2)) {
+        request(context);
+        continue;
+      }
       const bool may_allocate = context < tasks || handlers_allocate;
       if (may_allocate && (filled_count_ == 0 || (slots_ < kSlotsMax && prng_.below(20) < 11))) {
         allocate(context);

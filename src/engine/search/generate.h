@@ -22,6 +22,7 @@ struct Environment {
   Range tasks;
   Range interrupts{0, 0};
   bool migration = false;
+  DeviceKind device = DeviceKind::kNone;
 };
 
 enum class Preset : uint8_t { kSmall, kReal };

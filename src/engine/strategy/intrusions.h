@@ -16,10 +16,13 @@
 
 namespace plait {
 
-// Tasks, workers and interrupt lines, numbered.
-constexpr uint32_t kKeys = 2 * kTasksMax + kLinesMax;
+// Tasks, workers, interrupt lines and devices, numbered.
+constexpr uint32_t kKeys = 2 * kTasksMax + kLinesMax + kDevicesMax;
 constexpr uint32_t key_of(const ContextId& who) {
-  const uint32_t first = who.kind == ContextKind::kTask ? 0 : who.kind == ContextKind::kWorker ? kTasksMax : 2 * kTasksMax;
+  const uint32_t first = who.kind == ContextKind::kTask     ? 0
+                         : who.kind == ContextKind::kWorker ? kTasksMax
+                         : who.kind == ContextKind::kDevice ? 2 * kTasksMax + kLinesMax
+                                                            : 2 * kTasksMax;
   return first + who.number;
 }
 constexpr bool is_step(const Move& move) { return move.kind == MoveKind::kGo || move.kind == MoveKind::kPreempt; }
@@ -84,6 +87,8 @@ class Intrusions {
   // A kind of move first, then one of that kind. `cpus`: interrupts only there; if not all, migrations only of the
   // context that goes on by default.
   static uint32_t pick(Prng& prng, std::span<const Move> enabled, uint32_t without, uint32_t cpus) {
+    // A device that is next by itself is a step like any other; where it comes between others it intrudes.
+    if (const uint32_t device = cpus == ~0u ? one_device(prng, enabled) : 0; device != 0 && prng.one_in(2)) return device;
     const bool interrupt = prng.one_in(2);
     for (const MoveKind kind : {interrupt ? MoveKind::kInterrupt : MoveKind::kMigrate,
                                 interrupt ? MoveKind::kMigrate : MoveKind::kInterrupt}) {
@@ -101,6 +106,15 @@ class Intrusions {
       if (chosen != 0) return chosen;
     }
     return 0;
+  }
+
+  static uint32_t one_device(Prng& prng, std::span<const Move> enabled) {
+    uint32_t count = 0;
+    uint32_t chosen = 0;
+    for (uint32_t i = 1; i < enabled.size(); ++i) {
+      if (enabled[i].kind == MoveKind::kDevice && prng.one_in(++count)) chosen = i;
+    }
+    return chosen;
   }
 
   uint32_t length_ = 1;

@@ -42,7 +42,7 @@ class Pct final : public Strategy {
     uint64_t highest = 0;
     for (uint32_t i = 0; i < enabled.size(); ++i) {
       if (enabled[i].kind == MoveKind::kMigrate) continue;
-      const uint64_t priority = priority_of(enabled[i]);
+      const uint64_t priority = priority_of(enabled[i], point.step);
       if (priority > highest) {
         highest = priority;
         best = i;
@@ -56,14 +56,14 @@ class Pct final : public Strategy {
   static constexpr uint32_t kChangesMax = 3;
 
   // Lowered contexts rank below all others, the latest lowest.
-  uint64_t priority_of(const Move& move) const {
+  uint64_t priority_of(const Move& move, uint64_t step) const {
     for (uint32_t i = passed_; i-- > 0;) {
-      if (move.kind != MoveKind::kDevice && lowered_[i] == move.who) return kChangesMax - i;
+      if (lowered_[i] == move.who) return kChangesMax - i;
     }
-    const uint64_t who = move.kind == MoveKind::kDevice
-                             ? 0xff0000u | move.number
-                             : uint64_t(move.who.kind) << 24 | uint64_t(move.who.number) << 16 | move.who.activation;
-    return mix(seed_, who) | uint64_t{1} << 63;
+    const uint64_t who = uint64_t(move.who.kind) << 24 | uint64_t(move.who.number) << 16 | move.who.activation;
+    // What a device may do besides what it does next is drawn anew with each step that it took.
+    const uint64_t choice = move.choice ? uint64_t{move.choice} << 32 | step << 40 : 0;
+    return mix(seed_, who ^ choice) | uint64_t{1} << 63;
   }
 
   uint32_t migration(std::span<const Move> enabled) {

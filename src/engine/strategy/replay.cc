@@ -13,7 +13,7 @@ bool same(const Move& wanted, const Move& enabled) {
     case MoveKind::kInterrupt: return wanted.cpu == enabled.cpu && wanted.number == enabled.number;
     case MoveKind::kPreempt:
     case MoveKind::kMigrate: return wanted.cpu == enabled.cpu && wanted.who == enabled.who;
-    case MoveKind::kDevice: return wanted.number == enabled.number;
+    case MoveKind::kDevice: return wanted.number == enabled.number && wanted.choice == enabled.choice;
   }
   return false;
 }

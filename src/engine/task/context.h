@@ -82,6 +82,9 @@ struct Context {
   // Workers.
   void (*worker_body)(void*) = nullptr;
   void* worker_argument = nullptr;
+  // The driver's code, not the allocator's, and what that may touch is another matter.
+  bool in_driver = false;
+  bool object_refused = false;  // the allocator said no during this request
 
   // The scenario operation in progress.
   int operation_slot = -1;

@@ -13,7 +13,9 @@ std::string_view name(EventKind kind) {
       "spin-lock", "spin-trylock", "spin-unlock", "mutex-lock", "mutex-trylock", "mutex-unlock",
       "wait", "wait-prepare", "wait-commit", "wait-cancel", "wake", "woken",
       "sem-down", "sem-trydown", "sem-up", "might-sleep", "page-alloc", "page-free", "relax",
-      "interrupt", "interrupt-return", "preempt", "migrate", "switch", "device", "finish"};
+      "call-read", "call-write", "call-flush", "return-request", "io-read", "io-write", "kick", "request-done",
+      "device-look", "device-arm", "device-fetch", "device-serve", "device-publish", "device-notify",
+      "interrupt", "interrupt-return", "preempt", "migrate", "switch", "finish"};
   static_assert(!kNames.back().empty(), "an event kind has no name");
   return kNames[static_cast<size_t>(kind)];
 }

@@ -16,8 +16,11 @@ enum class EventKind : uint8_t {
   kSpinLock, kSpinTrylock, kSpinUnlock, kMutexLock, kMutexTrylock, kMutexUnlock,
   kWait, kWaitPrepare, kWaitCommit, kWaitCancel, kWake, kWoken,
   kSemDown, kSemTrydown, kSemUp, kMightSleep, kPageAlloc, kPageFree, kRelax,
+  // the request path: the driver's side, then the device's
+  kCallRead, kCallWrite, kCallFlush, kReturnRequest, kIoRead, kIoWrite, kKick, kRequestDone,
+  kDeviceLook, kDeviceArm, kDeviceFetch, kDeviceServe, kDevicePublish, kDeviceNotify,
   // moves: not steps
-  kInterrupt, kInterruptReturn, kPreempt, kMigrate, kSwitch, kDevice, kFinish,
+  kInterrupt, kInterruptReturn, kPreempt, kMigrate, kSwitch, kFinish,
   kCount,
 };
 std::string_view name(EventKind kind);

@@ -109,6 +109,15 @@ const RuntimeTable& bind_runtime(Machine& machine) {
       .model_alloc = [](size_t size, uintptr_t pc) { return g_machine->model_alloc(size, pc); },
       .model_free = [](void* object, uintptr_t pc) { return g_machine->model_free(object, pc); },
       .throw_note = [](uintptr_t pc) { g_machine->throw_note(pc); },
+      .object_alloc = [](size_t size, uintptr_t pc) { return g_machine->io().alloc(size, pc); },
+      .object_free = [](void* object, uintptr_t pc) { g_machine->io().free(object, pc); },
+      .request_done = [](uint64_t id, uint32_t status, uintptr_t pc) { g_machine->io().done(id, status, pc); },
+      .io_read = [](uint32_t offset, uint32_t bytes, uintptr_t pc) { return g_machine->io().read(offset, bytes, pc); },
+      .io_write = [](uint32_t offset, uint64_t value, uint32_t bytes,
+                     uintptr_t pc) { g_machine->io().write(offset, value, bytes, pc); },
+      .dma_alloc = [](size_t size, size_t alignment, uintptr_t pc) { return g_machine->io().dma_alloc(size, alignment, pc); },
+      .report_descriptors = [](uint32_t queue, uint32_t free, uintptr_t pc) { g_machine->io().report_descriptors(queue, free, pc); },
+      .report_kept = [](const void* object, uintptr_t pc) { g_machine->io().report_kept(object, pc); },
   };
   return table;
 }
@@ -116,6 +125,7 @@ const RuntimeTable& bind_runtime(Machine& machine) {
 TargetImage image_of(const NativeTarget& target) {
   TargetImage image;
   image.declaration = &target.declaration();
+  image.driver = target.driver();
   image.load_base = target.load_base();
   image.load_size = target.load_size();
   image.code = target.code();

@@ -182,6 +182,11 @@ NativeTarget::NativeTarget(const std::string& path, const RuntimeTable& table) :
     if (!bind) refuse(path, "has no plait_bind: link it with libplait_rt.a as a whole archive");
     const std::string complaint = complaint_about(*declaration_, {load_base_, load_size_}, data_);
     if (!complaint.empty()) refuse(path, complaint);
+    driver_ = static_cast<const plait_driver*>(dlsym(handle_, "plait_driver"));
+    if (driver_) {
+      const std::string driver_complaint = complaint_about(*driver_);
+      if (!driver_complaint.empty()) refuse(path, driver_complaint);
+    }
     bind(&table);
   } catch (...) {
     dlclose(handle_);

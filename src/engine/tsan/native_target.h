@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/range.h"
+#include "plait/driver.h"
 #include "plait/target.h"
 #include "tsan/table.h"
 
@@ -25,6 +26,7 @@ class NativeTarget {
   NativeTarget& operator=(const NativeTarget&) = delete;
 
   const plait_target& declaration() const { return *declaration_; }
+  const plait_driver* driver() const { return driver_; }  // null: none was linked with it
   const std::string& path() const { return path_; }
   uintptr_t load_base() const { return load_base_; }              // module-relative = address - load_base
   size_t load_size() const { return load_size_; }                 // bytes, from the base to the last segment's end
@@ -42,6 +44,7 @@ class NativeTarget {
   void* handle_ = nullptr;
   int descriptor_ = -1;  // of the copy; kept open because its number is the copy's name
   const plait_target* declaration_ = nullptr;
+  const plait_driver* driver_ = nullptr;
   std::string path_;
   uintptr_t load_base_ = 0;
   size_t load_size_ = 0;

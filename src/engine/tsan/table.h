@@ -17,7 +17,7 @@ struct plait_semaphore;
 
 namespace plait {
 
-constexpr uint32_t kRuntimeAbi = 5;
+constexpr uint32_t kRuntimeAbi = 6;
 
 // Ways in which target code ends an execution by itself.
 enum class Death : uint32_t {
@@ -99,6 +99,16 @@ struct RuntimeTable {
   int (*model_free)(void* object, uintptr_t pc);
   // pc of the last throw, so that an escaping exception has a location.
   void (*throw_note)(uintptr_t pc);
+
+  // plait/driver.h
+  void* (*object_alloc)(size_t size, uintptr_t pc);
+  void (*object_free)(void* object, uintptr_t pc);
+  void (*request_done)(uint64_t id, uint32_t status, uintptr_t pc);
+  uint64_t (*io_read)(uint32_t offset, uint32_t bytes, uintptr_t pc);
+  void (*io_write)(uint32_t offset, uint64_t value, uint32_t bytes, uintptr_t pc);
+  void* (*dma_alloc)(size_t size, size_t alignment, uintptr_t pc);
+  void (*report_descriptors)(uint32_t queue, uint32_t free, uintptr_t pc);
+  void (*report_kept)(const void* object, uintptr_t pc);
 };
 
 }  // namespace plait

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from plait import codec
-from plait.check.repeat import Built, build, names_of
+from plait.check.repeat import Built, build, build_for, device_of, names_of
 from plait.codec import FailureFile, Limits, Tier
 from plait.discovery import load
 from plait.errors import InvalidFailureFile, InvalidOption, printable
@@ -23,7 +23,7 @@ from plait.machine import RunResult
 from plait.report import Explained, Headline, Names
 from plait.scenario import Scenario
 from plait.schedule import ContextKind, Deviation, Schedule
-from plait.trace import CALLS, Event, Trace, steps_of
+from plait.trace import Event, Trace, begins_operation, steps_of
 from plait.verdict import Failed, FailureKind, Verdict
 
 RUNS_MAX = 3000
@@ -109,12 +109,12 @@ def agree(
     content = codec.load(file)
     found = load(target or content.target)
     other = Tier.MODEL if content.tier is Tier.NATIVE else Tier.NATIVE
-    here = build(found, compiler, tier=content.tier)
+    here = build_for(content, found, compiler)
     if here.info.hash != content.build.hash:
         what = f'it was found in another build of target "{content.target}"'
         where = printable(os.fspath(Path(file)))
         raise InvalidFailureFile(what, where, "find it again: plait fuzz " + content.target)
-    return agreement(content, here, build(found, compiler, tier=other))
+    return agreement(content, here, build(found, compiler, tier=other, device=device_of(content)))
 
 
 def agreement(content: FailureFile, here: Built, there: Built) -> Agreement:
@@ -154,14 +154,14 @@ class _Steps:
     def operation(self, context: str, at: int) -> tuple[int, int, int]:
         """Number of the operation that step `at` belongs to, and its first and last step + 1."""
         steps = self.of.get(context, [])
-        calls = [index for index, step in enumerate(steps) if step.kind in CALLS]
+        calls = [index for index, step in enumerate(steps) if begins_operation(step)]
         number = sum(index <= at for index in calls)
         return number, *self.span(context, number)
 
     def span(self, context: str, number: int) -> tuple[int, int]:
         """First step and last step + 1 of an operation; 0 is what comes before the first."""
         steps = self.of.get(context, [])
-        calls = [0, *(i for i, step in enumerate(steps) if step.kind in CALLS), len(steps)]
+        calls = [0, *(i for i, step in enumerate(steps) if begins_operation(step)), len(steps)]
         if number + 1 >= len(calls):
             return len(steps), len(steps)
         return calls[number], calls[number + 1]

@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plait import codec
-from plait.check.bytes import default_environment
-from plait.check.repeat import build
+from plait.check.bytes import default_environment, environment_of_bytes
+from plait.check.repeat import build, build_for
 from plait.check.saving import file_name, make_folder
 from plait.discovery import load
-from plait.environment import find_environment
 from plait.errors import InvalidOption, OutputUnwritable, printable
 from plait.libfuzzer import LENGTH_MAX, ByteCodec
 from plait.machine import Machine, default_limits
@@ -63,7 +62,7 @@ def seed_corpus(
     found = load(target)
     named = environment or default_environment(found)
     built = build(found, compiler)
-    fitted = find_environment(named).check(built.machine.info, found.name)
+    fitted = environment_of_bytes(named).check(built.machine.info, found.name)
     coder = ByteCodec(built.machine, SearchOptions(fitted, 0, default_limits()))
     folder = corpora / found.name.replace(":", "-") / "seeds"
     files, new = [], 0
@@ -137,7 +136,7 @@ def keep(
     """
     content = codec.load(file)
     found = load(target or content.target)
-    built = build(found, compiler, tier=content.tier)
+    built = build_for(content, found, compiler)
     run = built.machine.run(content.scenario, content.schedule, limits=content.limits)
     wanted = content.verdict
     alike = isinstance(run.verdict, Failed) and isinstance(wanted, Failed)

@@ -45,10 +45,10 @@ def costs(
         chosen = list(discover().values())
     rows: list[CostRow] = []
     for target in chosen:
-        machine = build(target, options.compiler).machine
         for environment in environments:
             if environment.name not in target.environments():
                 continue
+            machine = build(target, options.compiler, device=environment.device).machine
             search = Search(
                 machine,
                 SearchOptions(

@@ -28,6 +28,7 @@ from plait.discovery import discover, select
 from plait.environment import find_environment
 from plait.errors import EngineBug, InvalidOption, PlaitError
 from plait.report import Cell
+from plait.scenario import DeviceKind
 from plait.target import Expect, Target
 
 STATE_FILE = "matrix-state.json"
@@ -143,7 +144,7 @@ def _plan(
 ) -> list[_Task]:
     """Builds all targets, side by side; a task for each cell."""
     rows = [
-        (target, word, tier, pool.submit(_built, target, options.compiler, tier))
+        (target, word, tier, pool.submit(_built, target, tier, options))
         for target, word in chosen
         for tier in tiers_of(target, options.tier)
     ]
@@ -152,7 +153,8 @@ def _plan(
         for environment in target.environments():
             if not options.environments or environment in options.environments:
                 expect = (target.expect or {}).get(environment)
-                task = _Task(target.name, word, tier, environment, expect, built.result())
+                build_hash = built.result()[find_environment(environment).device]
+                task = _Task(target.name, word, tier, environment, expect, build_hash)
                 tasks.append(task)
     return tasks
 
@@ -170,8 +172,14 @@ def _end(pool: ProcessPoolExecutor) -> None:
             process.terminate()
 
 
-def _built(target: Target, compiler: str | None, tier: Tier) -> str:
-    return build(target, compiler, tier=tier).info.hash
+def _built(target: Target, tier: Tier, options: MatrixOptions) -> dict[DeviceKind | None, str]:
+    """The hash of the build for each device that the environments have."""
+    wanted = options.environments
+    names = [each for each in target.environments() if not wanted or each in wanted]
+    return {
+        device: build(target, options.compiler, tier=tier, device=device).info.hash
+        for device in {find_environment(each).device for each in names}
+    }
 
 
 def _search(task: _Task, options: MatrixOptions) -> Cell:

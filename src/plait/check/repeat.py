@@ -10,7 +10,7 @@ from plait.codec import BuildInfo, FailureFile, Limits, Tier
 from plait.errors import InvalidTarget, printable
 from plait.machine import Library, Machine, RunResult
 from plait.report import Names
-from plait.scenario import Scenario
+from plait.scenario import DeviceKind, Scenario
 from plait.target import ModelFile, Target
 from plait.trace import Trace
 from plait.verdict import Failed, NotDeterministic, Verdict
@@ -34,11 +34,17 @@ class Built:
     option: str = ""
 
 
-def build(target: Target, compiler: str | None, word: str = "", tier: Tier | None = None) -> Built:
+def build(
+    target: Target,
+    compiler: str | None,
+    word: str = "",
+    tier: Tier | None = None,
+    device: DeviceKind | None = None,
+) -> Built:
     """Compiles and loads a target.
 
-    word: by which the user named it, when that is not its name. tier: None: its first. Raises
-    InvalidTarget when it does not have that tier.
+    word: by which the user named it, when that is not its name. tier: None: its first. device: with
+    the driver for it above the target. Raises InvalidTarget when it does not have that tier.
     """
     tier = tier or target.tiers()[0]
     if tier not in target.tiers():
@@ -47,17 +53,16 @@ def build(target: Target, compiler: str | None, word: str = "", tier: Tier | Non
         raise InvalidTarget(what, printable(str(target.folder)), remedy)
     option = f" --target {shlex.quote(word)}" if word else ""
     if tier is Tier.NATIVE:
-        made = native.build(target, native.find_compiler(compiler))
+        made = native.build(target, native.find_compiler(compiler), device=device)
         info = BuildInfo(made.hash, str(made.compiler))
         return Built(target, tier, info, made.path, Machine(made.path, target.name), option)
     from plait.models import load_model  # only now: it brings the engine with it
 
     source = ModelFile(target.folder, target.model or "", tuple(target.defines.items()))
     loaded = load_model(source)
-    if loaded.model.native is not None:
-        made = native.build(
-            replace(target, native=loaded.model.native), native.find_compiler(compiler)
-        )
+    if loaded.model.native is not None or device is not None:
+        above = replace(target, native=loaded.model.native)
+        made = native.build(above, native.find_compiler(compiler), device=device)
         source = replace(source, native=made.path)
         loaded = replace(
             loaded, hash=hashlib.sha256((loaded.hash + made.hash).encode()).hexdigest()
@@ -74,6 +79,16 @@ def beside(content: FailureFile) -> Limits:
     if content.tier is Tier.MODEL:
         return content.limits
     return replace(content.limits, hang_ms=min(content.limits.hang_ms, _HANG_MS))
+
+
+def build_for(content: FailureFile, target: Target, compiler: str | None, word: str = "") -> Built:
+    """The target in the tier, and with the driver, of this failure."""
+    return build(target, compiler, word, content.tier, device_of(content))
+
+
+def device_of(content: FailureFile) -> DeviceKind | None:
+    """The device that the failure's scenario has."""
+    return content.scenario.device.kind if content.scenario.device else None
 
 
 def repeatable(verdict: Verdict) -> Verdict:
@@ -102,4 +117,6 @@ def names_of(built: Built, scenario: Scenario, trace: Trace | None) -> Names:
         built.machine.symbols(),
         contexts,
         built.target.folder,
+        native.find_sdk().drivers if scenario.device else None,
+        trace.rings if trace else (),
     )

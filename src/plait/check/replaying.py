@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from plait import codec
 from plait.check.reanchor import after_edit
-from plait.check.repeat import Built, build, compared, names_of
+from plait.check.repeat import Built, build_for, compared, names_of
 from plait.check.values import Replayed
 from plait.codec import FailureFile
 from plait.discovery import load
@@ -37,7 +37,7 @@ def replay(
     if times < 1:
         raise InvalidOption(f"{times} runs repeat nothing", "--times", "give at least 1")
     content = codec.load(file)
-    built = build(load(target or content.target), compiler, target or "", content.tier)
+    built = build_for(content, load(target or content.target), compiler, target or "")
     same_build = built.info.hash == content.build.hash
     edited = None
     if not same_build and not force:
@@ -70,7 +70,7 @@ def show(
     raises.
     """
     content = codec.load(file)
-    built = build(load(target or content.target), compiler, tier=content.tier)
+    built = build_for(content, load(target or content.target), compiler)
     if built.info.hash != content.build.hash:
         remark = f"without the interleaving: {_otherbuild(file, content, built).what}"
         return _from_file(content, built, content.verdict, content.schedule, None), remark

@@ -18,6 +18,7 @@ from plait.environment import Environment, find_environment
 from plait.errors import EngineBug, InvalidOption, OutputUnwritable, UnsupportedEnvironment
 from plait.machine import default_limits
 from plait.report import Explained, Headline
+from plait.scenario import DeviceKind
 from plait.search import Progress, SearchOptions, check_strategy
 from plait.shrink import Budget
 from plait.target import Target
@@ -49,8 +50,13 @@ def fuzz(
     pairs: list[tuple[Built, SearchOptions]] = []
     for target, word in targets:
         for tier in tiers_of(target, options.tier):
-            built = build(target, options.compiler, "" if word == target.name else word, tier)
+            name = "" if word == target.name else word
+            builds: dict[DeviceKind | None, Built] = {}
             for environment in asked or _environments_of(target):
+                device = environment.device
+                if device not in builds:
+                    builds[device] = build(target, options.compiler, name, tier, device)
+                built = builds[device]
                 try:
                     fitted = environment.check(built.machine.info, target.name)
                 except UnsupportedEnvironment:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from plait import codec
-from plait.check.repeat import Built, beside, build, names_of, repeatable
+from plait.check.repeat import Built, beside, build_for, names_of, repeatable
 from plait.check.same import cause
 from plait.check.saving import file_name
 from plait.check.why import explained_file
@@ -18,7 +18,7 @@ from plait.errors import InvalidFailureFile, InvalidOption, InvalidScenario, pri
 from plait.report import Explained, Headline
 from plait.shrink import Budget, Candidate, Judged, Shrunk, Size, shrink
 from plait.shrink.order import size_of
-from plait.trace import CALLS, Trace, steps_of
+from plait.trace import Trace, begins_operation, steps_of
 from plait.verdict import Failed
 
 
@@ -59,7 +59,7 @@ def told_sizes(shrunk: Shrunk) -> str:
 def calls_of(trace: Trace) -> dict[str, tuple[int, ...]]:
     """For each context, with which of its steps operations begin, and how many steps it took."""
     return {
-        name: (*(i for i, step in enumerate(steps) if step.kind in CALLS), len(steps))
+        name: (*(i for i, step in enumerate(steps) if begins_operation(step)), len(steps))
         for name, steps in steps_of(trace).items()
     }
 
@@ -135,12 +135,12 @@ def shrink_file(
 ) -> ShrunkFailure:
     """Shrinks the failure in this file and writes it beside it, or to `out`.
 
-    Raises InvalidFailureFile (another build, too), OutputUnwritable and what building raises.
+    Raises InvalidFailureFile (another build_for, too), OutputUnwritable and what building raises.
     """
     content = codec.load(file)
     if not isinstance(content.verdict, Failed):
         raise InvalidOption("the file holds no failure", None, "give one that does")
-    built = build(load(target or content.target), compiler, target or "", content.tier)
+    built = build_for(content, load(target or content.target), compiler, target or "")
     if built.info.hash != content.build.hash:
         what = f'it was found in another build of target "{content.target}"'
         where = printable(os.fspath(file))

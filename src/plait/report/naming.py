@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from plait.trace import Region, decode_address
+from plait.report.requests import ring_place
+from plait.trace import Region, RingPlace, decode_address
 
 if TYPE_CHECKING:
     from plait._engine import Info
@@ -55,8 +56,9 @@ class Names:
     """Names for one execution.
 
     info: what the target declares. page_size: bytes. contexts: of the trace, to name stacks.
-    folder: of the target, whose lines are preferred to those of libraries. Without info or
-    symbols places are shown by number.
+    folder: of the target, whose lines are preferred to those of libraries; drivers: of the driver
+    above it, if there is one. rings: between that and its device. Without info or symbols places
+    are shown by number.
     """
 
     def __init__(
@@ -66,8 +68,12 @@ class Names:
         symbols: Symbols | None = None,
         contexts: Sequence[str] = (),
         folder: Path | None = None,
+        drivers: Path | None = None,
+        rings: Sequence[RingPlace] = (),
     ) -> None:
+        self._rings = rings
         self._folder = folder
+        self._drivers = [] if drivers is None else [drivers]
         self._page_size = page_size
         self._page_fields = info["page_fields"] if info else []
         self._state_names = info["state_names"] if info else []
@@ -96,7 +102,8 @@ class Names:
             return True
         path = Path(os.path.normpath(frame.path))
         return any(
-            path.is_relative_to(place) for place in (self._folder, self._folder.parent / "common")
+            path.is_relative_to(place)
+            for place in (self._folder, self._folder.parent / "common", *self._drivers)
         )
 
     def sentence(self, message: str) -> str:
@@ -112,7 +119,8 @@ class Names:
         decoded = decode_address(address)
         match decoded.region:
             case Region.MEMORY:
-                return self._page_field(decoded.offset) or f"[{decoded.display()}]"
+                ring = ring_place(self._rings, decoded.offset)
+                return ring or self._page_field(decoded.offset) or f"[{decoded.display()}]"
             case Region.MODULE:
                 return self._state(decoded.offset) or decoded.display()
             case Region.PLAIN | Region.STACK:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from plait.report.naming import Names
+from plait.report.words import move_text, operation_text, step_text
 from plait.scenario import slot_name
-from plait.schedule import MoveKind, Schedule
-from plait.trace import Event, EventKind, Region, Trace, decode_address
+from plait.schedule import Move, MoveKind, Schedule
+from plait.trace import CALLS, Event, EventKind, Region, Trace, decode_address
 from plait.verdict import Failed, FailureKind, Verdict
 
 ROWS_WANTED = 80  # above it only what matters is shown
@@ -23,8 +24,8 @@ _STEPS_BEFORE_CUT = 2
 _STEPS_AFTER_CUT = 2
 _STEPS_BEFORE_END = 4
 
-_CALLS = (EventKind.CALL_ALLOC, EventKind.CALL_FREE)
-_RETURNS = (EventKind.RETURN_ALLOC, EventKind.RETURN_FREE)
+_CALLS = CALLS
+_RETURNS = (EventKind.RETURN_ALLOC, EventKind.RETURN_FREE, EventKind.RETURN_REQUEST)
 _UNSEEN = (EventKind.INTERRUPT_RETURN, EventKind.SWITCH, EventKind.FINISH)
 
 
@@ -108,8 +109,8 @@ def _short(context: str) -> str:
 
 
 def _items(trace: Trace, schedule: Schedule) -> Iterator[_Item]:
-    """Every visible event, and each `go` of the schedule in front of the step that it chose."""
-    waiting = [deviation for deviation in schedule if deviation.move.kind is MoveKind.GO]
+    """Every visible event; each `go` and `device` of the schedule before the step that it chose."""
+    waiting = [each for each in schedule if each.move.kind in (MoveKind.GO, MoveKind.DEVICE)]
     steps: dict[str, int] = {}
     last = ""
     for event in trace.events:
@@ -120,7 +121,7 @@ def _items(trace: Trace, schedule: Schedule) -> Iterator[_Item]:
             for index, deviation in enumerate(waiting):
                 anchor = deviation.context.short_name
                 at_anchor = steps.get(anchor, 0) == deviation.after
-                if context != last and deviation.move.cpu == event.cpu and at_anchor:
+                if at_anchor and _chosen_by(deviation.move, event, context, last):
                     yield _Item(context, move=deviation.move.describe())
                     del waiting[: index + 1]
                     break
@@ -128,6 +129,13 @@ def _items(trace: Trace, schedule: Schedule) -> Iterator[_Item]:
             last = context
         if event.kind not in _UNSEEN:
             yield _Item(_column(event, context, trace), event)
+
+
+def _chosen_by(move: Move, event: Event, context: str, last: str) -> bool:
+    """Whether this step may be the one that a `go` or a `device` chose."""
+    if move.kind is MoveKind.DEVICE:
+        return context == f"device {move.device}"
+    return context != last and move.cpu == event.cpu and not context.startswith("device")
 
 
 def _column(event: Event, context: str, trace: Trace) -> str:
@@ -328,9 +336,9 @@ def _fold(hidden: Sequence[_Item], columns: Iterable[str], names: Names) -> list
 
 
 def column_order(context: str) -> tuple[int, int]:
-    """Tasks before workers before interrupt lines, each by number."""
+    """Tasks before workers before interrupt lines before devices, each by number."""
     kind, _, number = context.partition(" ")
-    order = {"task": 0, "worker": 1, "irq": 2}.get(kind, 3)
+    order = {"task": 0, "worker": 1, "irq": 2, "device": 3}.get(kind, 4)
     return order, int(number) if number.isdigit() else 0
 
 
@@ -339,51 +347,11 @@ def _row(item: _Item, names: Names) -> Row:
     if event is None:
         return Row(RowKind.MOVE, item.context, item.move)
     if event.kind.is_move:
-        return Row(RowKind.MOVE, item.context, _move_text(item, event))
+        return Row(RowKind.MOVE, item.context, move_text(event, item.context))
     if event.kind in _CALLS or event.kind in _RETURNS or event.kind is EventKind.SKIP:
-        text = _operation_text(event, names)
-        return Row(RowKind.CALL, item.context, text, event.cpu, "", item.mark)
+        text = operation_text(event, names)
+        location = names.location(event.pc) if event.arg is None else ""
+        return Row(RowKind.CALL, item.context, text, event.cpu, location, item.mark)
     location = names.location(event.pc)
-    return Row(RowKind.STEP, item.context, step_text(event, names), event.cpu, location, item.mark)
-
-
-def _move_text(item: _Item, event: Event) -> str:
-    match event.kind:
-        case EventKind.INTERRUPT:
-            return f"interrupt(cpu {event.cpu}, irq {event.arg})"
-        case EventKind.PREEMPT:
-            return f"preempt(cpu {event.cpu}, {item.context})"
-        case EventKind.MIGRATE:
-            return f"migrate({item.context}, cpu {event.arg})"
-        case EventKind.DEVICE:
-            return f"device({event.arg})"
-    return event.kind.value
-
-
-def _operation_text(event: Event, names: Names) -> str:
-    slot = slot_name(event.arg) if event.arg is not None else "?"
-    match event.kind:
-        case EventKind.CALL_ALLOC:
-            return f"{slot} = alloc({event.size})"
-        case EventKind.RETURN_ALLOC:
-            return f"{slot} = {names.pointer(event.value or 0)}"
-        case EventKind.CALL_FREE:
-            return f"free({slot}: {names.pointer(event.address)})"
-        case EventKind.SKIP:
-            return f"{slot} skipped"
-    return f"free({slot}) {'refused' if event.value else 'returned'}"
-
-
-def step_text(event: Event, names: Names) -> str:
-    """A step in words: "read   page 0x2000.local_free = 0x2040"."""
-    word = event.kind.value if not event.kind.is_access else event.kind.value.replace("-", " ")
-    match event.kind:
-        case EventKind.PAGE_ALLOC:
-            pages = f"{event.size} page{'' if event.size == 1 else 's'}"
-            return f"{word}  {pages} = {names.pointer(event.value or 0)}"
-        case EventKind.WAKE:
-            return f"{word}   {names.place(event.address)}, {event.arg or 0} woken"
-    place = names.place(event.address) if event.address else ""
-    value = "" if event.value is None else f"= {names.value(event.value)}"
-    what = " ".join(part for part in (place, value) if part)
-    return f"{word:<5}  {what}".rstrip()
+    cpu = None if item.context.startswith("device") else event.cpu
+    return Row(RowKind.STEP, item.context, step_text(event, names), cpu, location, item.mark)

@@ -39,7 +39,7 @@ def with_programs(scenario: Scenario, made: dict[Program, TaskSpec | InterruptSp
 
 def _fits(op: Op, made: Iterable[TaskSpec | InterruptSpec]) -> bool:
     """Whether something fills the slot that it frees."""
-    if op.kind in (OpKind.ALLOC, OpKind.FOREIGN_FREE):
+    if op.kind in (OpKind.ALLOC, OpKind.FOREIGN_FREE) or op.kind.is_request:
         return True
     return any(
         each.slot == op.slot and each.kind is OpKind.ALLOC for one in made for each in one.ops

@@ -9,7 +9,7 @@ steps, and last how large the numbers are.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from plait.scenario import Scenario
+from plait.scenario import DeviceSpec, Scenario
 from plait.schedule import Schedule
 
 
@@ -47,6 +47,14 @@ class Judged(NamedTuple):
     calls: Mapping[str, tuple[int, ...]]
 
 
+def _device_size(device: DeviceSpec) -> int:
+    """Features count more than entries of a queue: each is a part of the specification to know."""
+    features = (device.indirect, device.event_index, device.suppression, device.read_only)
+    queues = len(device.vectors) + sum(cpu or 0 for cpu in device.vectors if cpu)
+    unplaced = sum(cpu is None for cpu in device.vectors)
+    return 300 * sum(features) + 100 * queues + unplaced + device.queue_size + device.sectors
+
+
 def size_of(candidate: Candidate, segments: int, steps: int) -> Size:
     """The size of a candidate whose run had so many segments and steps."""
     scenario, schedule = candidate
@@ -55,6 +63,9 @@ def size_of(candidate: Candidate, segments: int, steps: int) -> Size:
     values = [scenario.cpus, *scenario.knobs.values(), *(op.size + op.slot for op in operations)]
     values += [task.cpu + (not task.pinned) for task in scenario.tasks]
     values += [0 if line.cpu is None else 1 for line in scenario.interrupts]
+    values += [op.sector + op.sectors for op in operations]
+    if scenario.device:
+        values.append(_device_size(scenario.device))
     values += [deviation.after for deviation in schedule]
     return Size(
         deviations=len(schedule),

@@ -14,6 +14,7 @@ from plait.shrink.passes.deviations import (
     moved_deviations,
     without_detours,
 )
+from plait.shrink.passes.devices import simpler_devices, smaller_requests
 from plait.shrink.passes.merging import handlers_inlined, tasks_merged, tasks_swapped
 from plait.shrink.passes.operations import fewer_operations, single_operations
 from plait.shrink.passes.values import lower_knobs, plain_slots, smaller_sizes
@@ -34,6 +35,8 @@ PASSES: tuple[Pass, ...] = (
     moved_and_fewer,
     moved_deviations,
     fewer_cpus,
+    simpler_devices,
+    smaller_requests,
     smaller_sizes,
     lower_knobs,
     plain_slots,

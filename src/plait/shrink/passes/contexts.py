@@ -53,7 +53,11 @@ def fewer_cpus(judged: Judged) -> Iterator[Candidate]:
             for name, each in programs(scenario)
         }
         left = tuple(each for each in schedule if each.move.cpu != last)
-        smaller = replace(with_programs(scenario, made), cpus=last)
+        device = scenario.device
+        if device:
+            vectors = tuple(0 if cpu == last else cpu for cpu in device.vectors)
+            device = replace(device, vectors=vectors)
+        smaller = replace(with_programs(replace(scenario, device=device), made), cpus=last)
         yield Candidate(smaller, replace(schedule, deviations=left))
     for number, task in enumerate(scenario.tasks):
         moved = any(each.move.who == ContextId(ContextKind.TASK, number) for each in schedule)

@@ -22,6 +22,8 @@ def handlers_inlined(judged: Judged) -> Iterator[Candidate]:
         if each.move.kind is not MoveKind.INTERRUPT or line is None:
             continue
         fired[line] = fired.get(line, -1) + 1
+        if line >= len(scenario.interrupts):
+            continue  # the device's: its work cannot be a task's
         task = each.context.number if each.context.kind is ContextKind.TASK else 0
         if each.context.kind not in (ContextKind.TASK, ContextKind.START):
             continue

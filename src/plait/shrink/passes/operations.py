@@ -19,7 +19,8 @@ def fewer_operations(judged: Judged) -> Iterator[Candidate]:
     slots: dict[int, set[Place]] = {}
     for name, each in every:
         for index, op in enumerate(each.ops):
-            slots.setdefault(op.slot, set()).add((name, index))
+            if not op.kind.is_request:
+                slots.setdefault(op.slot, set()).add((name, index))
     for places in slots.values():
         yield without_operations(judged, places)
 

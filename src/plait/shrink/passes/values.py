@@ -51,5 +51,10 @@ def plain_slots(judged: Judged) -> Iterator[Candidate]:
     names: dict[int, int] = {}
     for _, each in programs(scenario):
         for op in each.ops:
-            names.setdefault(op.slot, len(names))
-    yield Candidate(_mapped(scenario, lambda op: replace(op, slot=names[op.slot])), schedule)
+            if not op.kind.is_request:
+                names.setdefault(op.slot, len(names))
+
+    def change(op: Op) -> Op:
+        return op if op.kind.is_request else replace(op, slot=names[op.slot])
+
+    yield Candidate(_mapped(scenario, change), schedule)

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/block.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/hot.h"
+#include "base/text.h"
+#include "devices/ring.h"
+
+namespace plait::virtio {
+namespace {
+
+constexpr uint32_t kHeaderBytes = 16;
+constexpr uint64_t kDiskSeed = uint64_t{1} << 40;  // of no request
+
+Text type_name(uint32_t type) {
+  switch (type) {
+    case PLAIT_REQUEST_READ: return "to read";
+    case PLAIT_REQUEST_WRITE: return "to write";
+    case PLAIT_REQUEST_FLUSH: return "to flush";
+    default: return "for type " + Text::of(type);
+  }
+}
+
+OperationKind kind_of(uint32_t type) {
+  return type == PLAIT_REQUEST_READ    ? OperationKind::kRead
+         : type == PLAIT_REQUEST_WRITE ? OperationKind::kWrite
+                                       : OperationKind::kFlush;
+}
+
+}  // namespace
+
+void Block::load(uint32_t sectors, bool read_only) {
+  sectors_ = sectors;
+  read_only_ = read_only;
+  disk_.resize(size_t{sectors} * kWords);
+  dirty_.clear();
+  for (uint32_t sector = 0; sector < sectors; ++sector) dirty_.push_back(sector);
+  begin();
+}
+
+void Block::begin() {
+  for (const uint32_t sector : dirty_) {
+    for (uint32_t i = 0; i < kWords; ++i) disk_[sector * kWords + i] = Io::pattern(kDiskSeed + sector, i);
+  }
+  dirty_.clear();
+}
+
+// 5.2.6: the header first, the status byte last, the data between; where descriptors begin and end is the driver's
+// choice (2.7.4.1).
+bool Block::split(Io& io, Chain& chain, Header& header) {
+  unsigned char bytes[kHeaderBytes];
+  uint32_t had = 0;
+  data_.clear();
+  for (Segment segment : chain.segments) {
+    const uint32_t take = segment.write ? 0 : std::min(kHeaderBytes - had, segment.length);
+    if (take != 0) {
+      io.touch(segment.address, take, kRead);
+      std::memcpy(bytes + had, reinterpret_cast<const void*>(segment.address), take);
+      had += take;
+      segment.address += take;
+      segment.length -= take;
+    }
+    if (segment.length != 0) data_.push_back(segment);
+  }
+  if (had < kHeaderBytes || data_.empty() || !data_.back().write) {
+    return io.fails(FailureKind::kRingProtocol,
+                    had < kHeaderBytes ? "finds a request with a header of " + Text::of(had) + " bytes; it has 16"
+                                       : Text("finds a request without a byte for its status"));
+  }
+  status_ = data_.back();
+  status_.address += status_.length - 1;
+  status_.length = 1;
+  if (--data_.back().length == 0) data_.pop_back();
+  header.type = virtio::load<uint32_t>(bytes);
+  header.sector = virtio::load<uint64_t>(bytes + 8);
+  return true;
+}
+
+bool Block::matches(Io& io, const Header& header, const Request& request) {
+  const auto wrong = [&](const Text& what) {
+    return io.fails(FailureKind::kWrongData, "is asked " + what + " for request " + Text::of(request.id), status_.address, &request);
+  };
+  if (request.state != Request::State::kAccepted) {
+    return io.fails(FailureKind::kRequestCompletedTwice,
+                    "is given request " + Text::of(request.id) + " a second time", status_.address, &request);
+  }
+  if (kind_of(header.type) != request.kind) return wrong(type_name(header.type));
+  if (header.sector != request.sector) {
+    return wrong("for sector " + Text::of(header.sector) + " and not " + Text::of(request.sector));
+  }
+  uintptr_t next = request.data;
+  for (const Segment& segment : data_) {
+    if (segment.address != next || segment.write != (request.kind == OperationKind::kRead)) {
+      return wrong("with other memory than the caller's,");
+    }
+    next += segment.length;
+  }
+  if (next != request.data + request.bytes()) {
+    return wrong("for " + Text::of(next - request.data) + " bytes and not " + Text::of(request.bytes()));
+  }
+  const auto* words = reinterpret_cast<const uint64_t*>(request.data);
+  for (uint32_t i = 0; request.kind == OperationKind::kWrite && i < request.bytes() / 8; ++i) {
+    if (words[i] != Io::pattern(request.id, i)) return wrong("to write other data than the caller's");
+  }
+  return true;
+}
+
+uint8_t Block::perform(const Header& header, const Request& request) {
+  if (header.sector + request.sectors > sectors_) return kBlockIoError;
+  uint64_t* disk = disk_.data() + header.sector * kWords;
+  auto* data = reinterpret_cast<uint64_t*>(request.data);
+  if (request.kind == OperationKind::kRead) {
+    std::copy_n(disk, request.sectors * kWords, data);
+    return kBlockOk;
+  }
+  if (read_only_) return kBlockIoError;
+  std::copy_n(data, request.sectors * kWords, disk);
+  for (uint32_t i = 0; i < request.sectors; ++i) dirty_.push_back(static_cast<uint32_t>(header.sector) + i);
+  return kBlockOk;
+}
+
+void Block::touch_data(Io& io, const Request& request) const {
+  const uint32_t access = request.kind == OperationKind::kRead ? plait::kWrite : kRead;
+  for (const Segment& segment : data_) io.touch(segment.address, segment.length, access);
+}
+
+// 5.2.6.2: what was returned before is stable, as it always is here.
+bool Block::serve_flush(Io& io, Chain& chain) {
+  Flushes& flushes = io.flushes();
+  chain.flush = true;
+  if (!data_.empty()) return io.fails(FailureKind::kRingProtocol, "finds a flush with data", data_.front().address);
+  if (++flushes.served <= flushes.accepted) return true;
+  return io.fails(FailureKind::kRequestCompletedTwice, "is asked to flush more often than callers want it", status_.address);
+}
+
+bool Block::serve_data(Io& io, Chain& chain, const Header& header, uint8_t& status) {
+  Request* request = data_.empty() ? nullptr : io.request_at(data_.front().address);
+  if (!request) {
+    return io.fails(FailureKind::kWrongData, "is asked " + type_name(header.type) + ", which no caller wants", status_.address);
+  }
+  if (!matches(io, header, *request)) return false;
+  touch_data(io, *request);
+  status = perform(header, *request);
+  request->state = Request::State::kServed;
+  request->status = status;
+  request->data_hash = Io::hash_of(*request);
+  chain.request = request->id;
+  if (request->kind == OperationKind::kRead && status == kBlockOk) chain.written = request->bytes();
+  return true;
+}
+
+bool Block::serve(Io& io, Chain& chain) {
+  Header header;
+  if (!split(io, chain, header)) return false;
+  uint8_t status = kBlockOk;
+  switch (header.type) {
+    case PLAIT_REQUEST_READ:
+    case PLAIT_REQUEST_WRITE:
+      if (!serve_data(io, chain, header, status)) return false;
+      break;
+    case PLAIT_REQUEST_FLUSH:
+      if (!serve_flush(io, chain)) return false;
+      break;
+    default: status = kBlockUnsupported;
+  }
+  io.touch(status_.address, 1, plait::kWrite);
+  *reinterpret_cast<uint8_t*>(status_.address) = status;
+  ++chain.written;
+  io.note(EventKind::kDeviceServe, status_.address, 1, status, chain.request == Chain::kNoRequest ? -1 : int64_t{chain.request});
+  return true;
+}
+
+}  // namespace plait::virtio

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The block device of virtio 1.3, 5.2, over a disk in memory. It knows which requests are on their way, and so whether
+// what a chain asks for is what the driver was asked for.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "devices/chain.h"
+
+namespace plait::virtio {
+
+constexpr uint8_t kBlockOk = 0;
+constexpr uint8_t kBlockIoError = 1;
+constexpr uint8_t kBlockUnsupported = 2;
+
+class Block final : public Backend {
+ public:
+  void load(uint32_t sectors, bool read_only);
+  void begin();  // a new execution: the disk as it was
+  bool serve(Io& io, Chain& chain) override;
+
+ private:
+  static constexpr uint32_t kWords = kSectorBytes / 8;
+  struct Header {
+    uint32_t type = 0;
+    uint64_t sector = 0;
+  };
+
+  bool split(Io& io, Chain& chain, Header& header);
+  bool serve_flush(Io& io, Chain& chain);
+  bool serve_data(Io& io, Chain& chain, const Header& header, uint8_t& status);
+  bool matches(Io& io, const Header& header, const Request& request);
+  uint8_t perform(const Header& header, const Request& request);
+  void touch_data(Io& io, const Request& request) const;
+
+  uint32_t sectors_ = 0;
+  bool read_only_ = false;
+  std::vector<uint64_t> disk_;
+  std::vector<uint32_t> dirty_;  // sectors
+  std::vector<Segment> data_;    // of the chain that is served
+  Segment status_;
+};
+
+}  // namespace plait::virtio

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A virtio device as a driver finds it on PCI: the registers of the common configuration (virtio 1.3, 4.1.4.3), the
+// handshake of the status (3.1), the features, a queue and an MSI-X vector each, and the configuration of a block device
+// (5.2.4).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "devices/block.h"
+#include "devices/split_queue.h"
+#include "machine/device.h"
+
+namespace plait::virtio {
+
+constexpr uint32_t kStatusAcknowledge = 1;
+constexpr uint32_t kStatusDriver = 2;
+constexpr uint32_t kStatusDriverOk = 4;
+constexpr uint32_t kStatusFeaturesOk = 8;
+constexpr uint32_t kStatusFailed = 128;
+
+constexpr uint64_t feature(uint32_t bit) { return uint64_t{1} << bit; }
+constexpr uint64_t kFeatureSegMax = feature(2);
+constexpr uint64_t kFeatureReadOnly = feature(5);
+constexpr uint64_t kFeatureFlush = feature(9);
+constexpr uint64_t kFeatureQueues = feature(12);
+constexpr uint64_t kFeatureIndirect = feature(28);
+constexpr uint64_t kFeatureEventIndex = feature(29);
+constexpr uint64_t kFeatureVersion1 = feature(32);
+
+class PciBlock final : public Peripheral {
+ public:
+  PciBlock();
+  void load(const DeviceSpec& spec) override;
+  void snapshot() override;
+  void begin() override { block_.begin(); }
+  std::span<Device* const> queues() override { return {devices_.data(), count_}; }
+  uint64_t read(uint32_t offset, uint32_t bytes) override;
+  const char* write(uint32_t offset, uint64_t value, uint32_t bytes) override;
+  bool is_kick(uint32_t offset) const override;
+  bool has_unseen() const override;
+  RingPlace ring(uint32_t queue) const override {
+    const QueueSetup& setup = queue_[queue].setup();
+    return {setup.size, setup.table, setup.available, setup.used};
+  }
+
+ private:
+  void reset();
+  const char* write_status(uint32_t value);
+  const char* write_queue(uint32_t offset, uint64_t value);
+  uint64_t read_queue(uint32_t offset);
+  uint64_t device_config(uint32_t offset, uint32_t bytes) const;
+
+  DeviceSpec spec_;
+  Block block_;
+  std::array<SplitQueue, kDevicesMax> queue_;
+  std::array<Device*, kDevicesMax> devices_{};
+  uint32_t count_ = 0;
+  uint64_t offered_ = 0;
+  uint64_t accepted_ = 0;
+  uint32_t offered_select_ = 0;
+  uint32_t accepted_select_ = 0;
+  uint32_t queue_select_ = 0;
+  uint16_t config_vector_ = QueueSetup::kNoVector;
+  uint8_t status_ = 0;
+  bool resetting_ = false;  // the driver asked for it; done when it has read the status once
+};
+
+}  // namespace plait::virtio

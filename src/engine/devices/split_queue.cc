@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/split_queue.h"
+
+#include <utility>
+
+#include "machine/machine.h"
+
+namespace plait::virtio {
+namespace {
+
+constexpr uint32_t kAcquire = kRead | kAtomic | __ATOMIC_ACQUIRE << kOrderShift;
+constexpr uint32_t kRelease = plait::kWrite | kAtomic | __ATOMIC_RELEASE << kOrderShift;
+constexpr uint32_t kMarkedRead = kRead | kMarked;
+constexpr uint32_t kMarkedWrite = plait::kWrite | kMarked;
+
+const void* at(uint64_t address) { return reinterpret_cast<const void*>(address); }
+void* at_writable(uint64_t address) { return reinterpret_cast<void*>(address); }
+
+}  // namespace
+
+void SplitQueue::reset() {
+  setup_ = QueueSetup{.number = setup_.number};
+  awake_ = awake_at_start_ = false;
+  begin();
+}
+
+void SplitQueue::snapshot() { awake_at_start_ = awake_; }
+
+void SplitQueue::begin() {
+  seen_ = published_ = used_ = told_ = 0;
+  awake_ = awake_at_start_;
+  armed_ = to_arm_ = quiet_ = owes_ = fetching_ = false;
+  for (Chain& chain : open_) spares_.push_back(std::move(chain));
+  open_.clear();
+  taken_.assign(setup_.size, false);
+}
+
+bool SplitQueue::has_unseen() const {
+  if (!setup_.running || !setup_.enabled) return false;
+  return load<uint16_t>(at(setup_.available + SplitLayout::available_index())) != seen_;
+}
+
+// ---- what comes next
+
+uint32_t SplitQueue::first(bool served) const {
+  uint32_t index = 0;
+  while (index < open_.size() && open_[index].served != served) ++index;
+  return index;
+}
+
+SplitQueue::Next SplitQueue::next() const {
+  if (!setup_.running || !setup_.enabled) return Next::kNothing;
+  if (owes_) return Next::kNotify;
+  if (first(true) < open_.size()) return Next::kPublish;
+  if (fetching_) return Next::kFetch;
+  if (!open_.empty()) return Next::kServe;
+  if (published_ != seen_) return Next::kFetch;
+  if (!awake_) return Next::kNothing;
+  return to_arm_ ? Next::kArm : Next::kLook;
+}
+
+uint32_t SplitQueue::others(std::span<uint8_t> into) const {
+  const Next own = next();
+  uint32_t count = 0;
+  const uint32_t oldest = own == Next::kPublish ? first(true) : own == Next::kServe ? first(false) : kOthersMax;
+  for (uint32_t i = 0; i < open_.size() && i < kOthersMax; ++i) {
+    if (i != oldest) into[count++] = static_cast<uint8_t>(i + 1);
+  }
+  if (own != Next::kFetch && more_to_fetch()) into[count++] = kOtherFetch;
+  if (own != Next::kLook && own != Next::kArm && awake_ && !more_to_fetch()) into[count++] = kOtherLook;
+  return count;
+}
+
+void SplitQueue::step(Machine& machine, uint8_t choice) {
+  Io& io = machine.io();
+  if (choice == kOtherFetch) return fetch(io);
+  if (choice == kOtherLook) return to_arm_ ? arm(io) : look(io);
+  if (choice != 0) return advance(io, choice - 1u);
+  switch (next()) {
+    case Next::kNothing: return;
+    case Next::kNotify: return notify(io);
+    case Next::kPublish: return publish(io, first(true));
+    case Next::kFetch: return fetch(io);
+    case Next::kServe: return serve(io, first(false));
+    case Next::kArm: return arm(io);
+    case Next::kLook: return look(io);
+  }
+}
+
+void SplitQueue::advance(Io& io, uint32_t index) { open_[index].served ? publish(io, index) : serve(io, index); }
+
+// ---- the rings
+
+uint16_t SplitQueue::read16(Io& io, uint64_t address, bool marked) {
+  io.touch(address, 2, marked ? kMarkedRead : kRead);
+  return load<uint16_t>(at(address));
+}
+
+void SplitQueue::write16(Io& io, uint64_t address, uint16_t value, uint32_t access) {
+  io.touch(address, 2, access);
+  store<uint16_t>(at_writable(address), value);
+}
+
+void SplitQueue::look(Io& io) {
+  const SplitLayout layout{setup_.size};
+  io.heard(setup_.number);
+  if (setup_.suppression && !setup_.event_index && !quiet_ && !armed_) {
+    write16(io, setup_.used + layout.used_flags(), kNoNotify, kMarkedWrite);
+    quiet_ = true;
+  }
+  const uint64_t address = setup_.available + layout.available_index();
+  io.touch(address, 2, kAcquire);
+  published_ = load<uint16_t>(at(address));
+  io.note(EventKind::kDeviceLook, address, 2, published_, ahead(published_, seen_));
+  if (ahead(published_, seen_) > setup_.size) {
+    io.fails(FailureKind::kRingProtocol,
+             "finds the available index at " + Text::of(published_) + ", " + Text::of(ahead(published_, seen_)) +
+                 " ahead of what it has taken; the queue has " + Text::of(setup_.size) + " entries",
+             address);
+    return;
+  }
+  if (published_ != seen_) {
+    armed_ = false;
+  } else if (armed_ || !(setup_.suppression || setup_.event_index)) {
+    awake_ = armed_ = false;
+  } else {
+    to_arm_ = true;
+  }
+}
+
+// Notifications are wanted again; what came in just before is looked for once more.
+void SplitQueue::arm(Io& io) {
+  const SplitLayout layout{setup_.size};
+  const uint64_t address = setup_.event_index ? setup_.used + layout.available_event() : setup_.used + layout.used_flags();
+  const uint16_t value = setup_.event_index ? seen_ : 0;
+  write16(io, address, value, kMarkedWrite);
+  io.note(EventKind::kDeviceArm, address, 2, value, setup_.number);
+  quiet_ = to_arm_ = false;
+  armed_ = true;
+}
+
+// ---- taking a chain
+
+Chain& SplitQueue::spare() {
+  if (spares_.empty()) spares_.emplace_back();
+  std::swap(chain_, spares_.back());
+  spares_.pop_back();
+  chain_.served = chain_.flush = false;
+  chain_.written = 0;
+  chain_.request = Chain::kNoRequest;
+  chain_.segments.clear();
+  chain_.descriptors.clear();
+  return chain_;
+}
+
+bool SplitQueue::begin_chain(Io& io) {
+  const SplitLayout layout{setup_.size};
+  const uint64_t slot = setup_.available + layout.available(seen_);
+  const uint16_t head = read16(io, slot, false);
+  ++seen_;
+  fetching_ = true;
+  spare().head = next_ = head;
+  table_ = setup_.table;
+  table_size_ = setup_.size;
+  table_memory_ = {};
+  if (head < setup_.size) return true;
+  return io.fails(FailureKind::kRingProtocol,
+                  "takes descriptor " + Text::of(head) + " from the available ring; there are " + Text::of(setup_.size), slot);
+}
+
+void SplitQueue::fetch(Io& io) {
+  if (!fetching_ && !begin_chain(io)) return;
+  if (!read_descriptor(io) || fetching_) return;
+  open_.push_back(std::move(chain_));
+  chain_ = {};
+}
+
+bool SplitQueue::read_descriptor(Io& io) {
+  const bool indirect = table_memory_.length != 0;
+  const uint64_t address = table_ + kDescriptorBytes * next_;
+  if (indirect && !io.may_touch(table_memory_)) {
+    return io.fails(FailureKind::kForeignDma, "reads an indirect table that is no request's any more", address);
+  }
+  io.touch(address, kDescriptorBytes, kRead);
+  const Descriptor descriptor = load_descriptor(at(address));
+  io.note(EventKind::kDeviceFetch, address, kDescriptorBytes, next_, chain_.head);
+  if (!indirect) {
+    if (taken_[next_]) {
+      return io.fails(FailureKind::kRingProtocol,
+                      "is given descriptor " + Text::of(next_) + ", which it has already and did not return", address);
+    }
+    taken_[next_] = true;
+    chain_.descriptors.push_back(next_);
+  }
+  if (descriptor.flags & kIndirect) {
+    if (!setup_.indirect || indirect || (descriptor.flags & kNext) || descriptor.length == 0 ||
+        descriptor.length % kDescriptorBytes != 0) {
+      return io.fails(FailureKind::kRingProtocol,
+                      "finds an indirect descriptor " + Text(!setup_.indirect            ? "that was not negotiated"
+                                                             : indirect                  ? "in an indirect table"
+                                                             : descriptor.flags & kNext ? "with NEXT set"
+                                                                                         : "of an odd length"),
+                      address);
+    }
+    table_memory_ = {descriptor.address, descriptor.length, false, 0};
+    if (!io.may_touch(table_memory_)) {
+      return io.fails(FailureKind::kForeignDma,
+                      "is to read an indirect table in memory that is no request's", descriptor.address);
+    }
+    table_ = descriptor.address;
+    table_size_ = descriptor.length / kDescriptorBytes;
+    next_ = 0;
+    return true;
+  }
+  if (!add_segment(io, descriptor)) return false;
+  fetching_ = (descriptor.flags & kNext) != 0;
+  if (!fetching_) return true;
+  next_ = descriptor.next;
+  if (next_ < table_size_ && chain_.segments.size() < table_size_) return true;
+  return io.fails(FailureKind::kRingProtocol,
+                  next_ < table_size_ ? Text("follows a chain that is longer than its table")
+                                      : "is sent on to descriptor " + Text::of(next_) + " of " + Text::of(table_size_),
+                  address);
+}
+
+bool SplitQueue::add_segment(Io& io, const Descriptor& descriptor) {
+  Segment segment{descriptor.address, descriptor.length, (descriptor.flags & virtio::kWrite) != 0, 0};
+  if (segment.length == 0 || (!segment.write && !chain_.segments.empty() && chain_.segments.back().write)) {
+    return io.fails(FailureKind::kRingProtocol,
+                    segment.length == 0 ? "finds a descriptor of no bytes"
+                                        : "finds a part to read behind one to write in the chain of descriptor " +
+                                              Text::of(chain_.head));
+  }
+  if (!io.may_touch(segment)) {
+    return io.fails(FailureKind::kForeignDma,
+                    Text(segment.write ? "is to write " : "is to read ") + Text::of(segment.length) +
+                        " bytes in memory that is no request's",
+                    segment.address);
+  }
+  chain_.segments.push_back(segment);
+  return true;
+}
+
+// ---- returning it
+
+void SplitQueue::serve(Io& io, uint32_t index) {
+  Chain& chain = open_[index];
+  for (Segment& segment : chain.segments) {
+    if (io.may_touch(segment)) continue;
+    io.fails(FailureKind::kForeignDma,
+             Text(segment.write ? "writes " : "reads ") + Text::of(segment.length) +
+                 " bytes in memory that was the request's and is no more",
+             segment.address);
+    return;
+  }
+  chain.served = backend_.serve(io, chain);
+}
+
+void SplitQueue::publish(Io& io, uint32_t index) {
+  const SplitLayout layout{setup_.size};
+  Chain chain = std::move(open_[index]);
+  open_.erase(open_.begin() + index);
+  for (const uint16_t descriptor : chain.descriptors) taken_[descriptor] = false;
+  const uint64_t element = setup_.used + layout.used(used_);
+  io.touch(element, kUsedElementBytes, plait::kWrite);
+  store<uint32_t>(at_writable(element), chain.head);
+  store<uint32_t>(at_writable(element + 4), chain.written);
+  ++used_;
+  const uint64_t address = setup_.used + layout.used_index();
+  write16(io, address, used_, kRelease);
+  io.flushes().published += chain.flush;
+  if (chain.request != Chain::kNoRequest) io.requests()[chain.request].state = Request::State::kPublished;
+  io.note(EventKind::kDevicePublish, address, 2, used_, chain.head);
+  owes_ = true;
+  spares_.push_back(std::move(chain));
+}
+
+void SplitQueue::notify(Io& io) {
+  const SplitLayout layout{setup_.size};
+  const uint64_t address =
+      setup_.event_index ? setup_.available + layout.used_event() : setup_.available + layout.available_flags();
+  const uint16_t word = read16(io, address, true);
+  const bool wanted = setup_.event_index ? need_event(word, used_, told_) : (word & kNoInterrupt) == 0;
+  told_ = used_;
+  owes_ = false;
+  const bool raises = wanted && setup_.vector != QueueSetup::kNoVector;
+  io.note(EventKind::kDeviceNotify, address, 2, word, raises ? setup_.vector : -1);
+  if (raises) io.raise(setup_.vector);
+}
+
+}  // namespace plait::virtio

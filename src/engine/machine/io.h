@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The request path: scenario operations that go through a driver, the driver's way to the allocator under test and to
+// the device's registers, and what the device is allowed to touch. Follows each request from the call to its completion
+// and judges what driver and device make of it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/text.h"
+#include "base/types.h"
+#include "check/objects.h"
+#include "machine/device.h"
+#include "machine/scenario.h"
+#include "plait/driver.h"
+#include "task/context.h"
+#include "trace/event.h"
+
+namespace plait {
+
+constexpr uint32_t kSectorBytes = 512;
+
+// One operation on its way. The machine's caller owns the data.
+struct Request {
+  enum class State : uint8_t {
+    kAccepted,   // the driver has it
+    kServed,     // the device has done it
+    kPublished,  // and said so on the used ring
+    kDone,       // the driver has told its caller
+    kRefused,
+  };
+  uint32_t id = 0;
+  OperationKind kind = OperationKind::kRead;
+  State state = State::kAccepted;
+  uint8_t status = 0;      // as the device reported it
+  uint32_t sector = 0;
+  uint32_t sectors = 0;
+  uintptr_t data = 0;      // of sectors * kSectorBytes
+  uint64_t data_hash = 0;  // of what the device left there
+  ContextId by;
+  uint32_t bytes() const { return sectors * kSectorBytes; }
+};
+
+// Requests without data cannot be told apart by a device. It served, and returned, so many of them.
+struct Flushes {
+  uint32_t accepted = 0;
+  uint32_t served = 0;
+  uint32_t published = 0;
+  uint32_t done = 0;
+};
+
+// What a device says a part of a chain is.
+struct Segment {
+  uintptr_t address = 0;
+  uint32_t length = 0;
+  bool write = false;
+  uint64_t life = 0;  // of the object that it lay in when it was fetched; 0: in no object
+};
+
+class Io {
+ public:
+  explicit Io(Machine& machine) : machine_(machine) {}
+
+  void set_peripheral(Peripheral* peripheral) { peripheral_ = peripheral; }
+  const Peripheral& peripheral() const { return *peripheral_; }
+  bool used() const { return driver_ != nullptr && peripheral_ != nullptr; }
+
+  // ---- between executions
+  std::span<Device* const> load(const Scenario& scenario, const plait_driver* driver);
+  void probe();     // on the boot fiber
+  void snapshot();  // after it
+  void begin();
+
+  // ---- on the fiber of the running context
+  void run_request(const Operation& operation);
+  void run_handler(uint32_t vector);
+  void* alloc(size_t size, uintptr_t pc);
+  void free(void* object, uintptr_t pc);
+  void done(uint64_t id, uint32_t status, uintptr_t pc);
+  uint64_t read(uint32_t offset, uint32_t bytes, uintptr_t pc);
+  void write(uint32_t offset, uint64_t value, uint32_t bytes, uintptr_t pc);
+  void* dma_alloc(size_t size, size_t alignment, uintptr_t pc);
+  void report_descriptors(uint32_t queue, uint32_t free, uintptr_t pc);
+  void report_kept(const void* object, uintptr_t pc);
+
+  // ---- for devices; `false`: the execution has failed, and the device must stop
+  std::vector<Request>& requests() { return requests_; }
+  Flushes& flushes() { return flushes_; }
+  Request* request_at(uintptr_t address);  // whose data lie there
+  bool may_touch(Segment& segment);        // notes the life when it was not noted yet
+  void touch(uintptr_t address, size_t size, uint32_t access);  // order checks and the undo log, before it is done
+  bool fails(FailureKind kind, const Text& message, uintptr_t address = 0, const Request* request = nullptr);
+  void note(EventKind kind, uintptr_t address, size_t size, uint64_t value, int64_t arg);
+  void raise(uint32_t vector);
+  void heard(uint32_t queue);    // the device learnt of a kick, and all that came before it
+  void entered(uint32_t line);   // the same of a handler and a raised line
+  static uint64_t hash_of(const Request& request);
+
+  // ---- at quiescence, on the boot fiber
+  bool something_to_judge() const { return used() && !requests_.empty(); }
+  void judge_requests();
+  void judge_driver();
+
+  static uint64_t pattern(uint64_t seed, uint32_t word);
+
+  // Under these the order checks know a raised line and a kicked queue; no lock lies there.
+  static constexpr uintptr_t kLineKey = 1;
+  static constexpr uintptr_t kKickKey = 64;
+
+ private:
+  class InAllocator;
+  void set_driver(bool on);
+  Request& open(const Operation& operation);
+  void close(Request& request, Request::State state);
+  bool returned(const Request& request) const;  // by the device, and not told to the caller yet
+  [[noreturn]] void die_of(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t address, const Request& request);
+  Text described(const Request& request) const;
+
+  Machine& machine_;
+  Peripheral* peripheral_ = nullptr;
+  const plait_driver* driver_ = nullptr;
+  uint32_t own_lines_ = 0;  // of the scenario; the device's follow
+  std::vector<Request> requests_;
+  Flushes flushes_;
+  std::vector<Object> probed_;  // objects that the driver took in its probe
+  std::vector<uintptr_t> kept_;
+  std::array<uint32_t, kDevicesMax> descriptors_{};  // reported free; plus 1
+};
+
+}  // namespace plait

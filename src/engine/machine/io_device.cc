@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The request path below the driver: what a device may touch and what it tells; and what has to hold at the end.
+#include <algorithm>
+
+#include "machine/machine.h"
+
+namespace plait {
+
+// ---- what devices ask
+
+Request* Io::request_at(uintptr_t address) {
+  for (Request& request : requests_) {  // of those that are over, the memory may be another's by now
+    const bool over = request.state == Request::State::kDone || request.state == Request::State::kRefused;
+    if (!over && address - request.data < request.bytes()) return &request;
+  }
+  return nullptr;
+}
+
+// Memory of a request in flight: its data, an object that the driver holds, or what was made for DMA.
+bool Io::may_touch(Segment& segment) {
+  const Memory& memory = machine_.memory_;
+  const uintptr_t end = segment.address + segment.length;
+  if (!memory.in_arena(segment.address) || !memory.in_arena(end - 1) || end < segment.address) return false;
+  if (!memory.in_pages(segment.address)) {
+    for (uintptr_t at = segment.address; at < end; at = (at | 7) + 1) {
+      if (memory.state(at) != kOwned) return false;
+    }
+    return true;
+  }
+  const Object* object = machine_.objects_.overlapping_live(segment.address, segment.length);
+  if (!object || !object->by_driver) return false;
+  if (object->address > segment.address || end > object->address + object->size) return false;
+  if (segment.life == 0) segment.life = object->life;
+  return segment.life == object->life;
+}
+
+void Io::touch(uintptr_t address, size_t size, uint32_t access) {
+  if (access & kWrite) {
+    machine_.memory_.log(address, size);
+    ++machine_.hot_.writes;
+  }
+  if (machine_.order_.on()) machine_.order_.access(address, size, access, machine_.hot_.code_base);
+}
+
+void Io::heard(uint32_t queue) {
+  if (machine_.order_.on()) machine_.order_.take(machine_.order_.of(kKickKey + queue));
+}
+
+bool Io::fails(FailureKind kind, const Text& message, uintptr_t address, const Request* request) {
+  Failure failure;
+  failure.kind = kind;
+  failure.message = short_name(machine_.last_->id) + " " + message;
+  Evidence& first = failure.evidence.emplace_back();
+  first.has_context = true;
+  first.context = machine_.last_->id;
+  first.what = name(kind);
+  if (address != 0) {
+    first.has_address = true;
+    first.address = machine_.encode(address);
+  }
+  if (request) {
+    Evidence& asked = failure.evidence.emplace_back();
+    asked.has_context = true;
+    asked.context = request->by;
+    asked.what = "asked for it";
+  }
+  machine_.keep_failure(std::move(failure));
+  return false;
+}
+
+void Io::note(EventKind kind, uintptr_t address, size_t size, uint64_t value, int64_t arg) {
+  if (!machine_.recording_) return;
+  Event event;
+  event.kind = kind;
+  event.context = static_cast<int16_t>(machine_.last_->slot);
+  event.size = static_cast<uint32_t>(size);
+  event.address = address ? machine_.encode(address) : 0;
+  event.has_value = event.has_arg = true;
+  event.value = value;
+  event.arg = arg;
+  machine_.recorder_.add(event);
+}
+
+void Io::raise(uint32_t vector) {
+  const uint32_t line = own_lines_ + vector;
+  machine_.raise_line(line);
+  if (machine_.order_.on()) machine_.order_.add(machine_.order_.of(kLineKey + line));
+}
+
+void Io::entered(uint32_t line) {
+  if (machine_.order_.on()) machine_.order_.take(machine_.order_.of(kLineKey + line));
+}
+
+// ---- at quiescence
+
+void Io::judge_requests() {
+  for (const Request& request : requests_) {
+    if (request.state == Request::State::kDone || request.state == Request::State::kRefused) continue;
+    if (returned(request)) {
+      die_of(FailureKind::kLostNotification,
+             described(request) + " was returned by the device, and the driver waits to be told: neither will move", 0, 0, request);
+    }
+    if (peripheral_->has_unseen()) {
+      die_of(FailureKind::kLostNotification,
+             described(request) + " is not done: a ring holds what the device was not told of, and both sides wait", 0, 0, request);
+    }
+    die_of(FailureKind::kRequestNeverCompleted, described(request) + " was accepted and never given to the device", 0, 0, request);
+  }
+}
+
+void Io::judge_driver() {
+  if (driver_->check) {
+    set_driver(true);
+    driver_->check();
+    set_driver(false);
+  }
+  for (uint32_t queue = 0; queue < machine_.scenario_.device.vectors.size(); ++queue) {
+    const uint32_t size = machine_.scenario_.device.queue_size;
+    if (descriptors_[queue] == 0 || descriptors_[queue] - 1 == size) continue;
+    machine_.die(FailureKind::kDescriptorLeak,
+                 "nothing is under way, and " + Text::of(descriptors_[queue] - 1) + " of the " + Text::of(size) +
+                     " descriptors of queue " + Text::of(queue) + " are free", 0);
+  }
+  for (const Object& object : machine_.objects_.all()) {
+    if (!object.live || !object.by_driver) continue;
+    const auto same = [&](const Object& other) { return other.address == object.address && other.life == object.life; };
+    if (std::any_of(probed_.begin(), probed_.end(), same)) continue;
+    if (std::find(kept_.begin(), kept_.end(), object.address) != kept_.end()) continue;
+    Failure failure;
+    failure.kind = FailureKind::kObjectLeak;
+    failure.message = "nothing is under way, and the driver still holds " + machine_.place_name(object.address) + ", which " +
+                      short_name(object.holder) + " allocated";
+    Evidence& piece = failure.evidence.emplace_back();
+    piece.has_context = true;
+    piece.context = object.holder;
+    piece.has_address = true;
+    piece.address = machine_.encode(object.address);
+    piece.what = "allocated it";
+    machine_.fail(std::move(failure));
+  }
+}
+
+void Io::report_descriptors(uint32_t queue, uint32_t free, uintptr_t pc) {
+  if (machine_.mode_ != Machine::Mode::kCheck || queue >= descriptors_.size()) {
+    machine_.die(FailureKind::kAssertion, "plait_report_descriptors is called outside of check, or of no queue", pc);
+  }
+  descriptors_[queue] = free + 1;
+}
+
+void Io::report_kept(const void* object, uintptr_t pc) {
+  if (machine_.mode_ != Machine::Mode::kCheck) {
+    machine_.die(FailureKind::kAssertion, "plait_report_kept is called outside of check", pc);
+  }
+  kept_.push_back(reinterpret_cast<uintptr_t>(object));
+}
+
+}  // namespace plait

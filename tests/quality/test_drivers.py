@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every planted driver's bug is found by search, and its twin without it passes.
+
+PLAIT_SEEDS is the number of seeds (2), PLAIT_SECONDS the time for a twin (0.1). Searches for bugs
+are bounded by executions, so that a seed finds or misses on every machine alike.
+"""
+
+import functools
+import os
+from pathlib import Path
+
+import pytest
+
+from plait.check.repeat import Built, build, names_of
+from plait.discovery import discover
+from plait.environment import find_environment
+from plait.machine import default_limits
+from plait.report.table import rows_of
+from plait.scenario import DeviceKind
+from plait.search import Finding, Search, SearchOptions
+from plait.target import FAIL
+from plait.verdict import Failed, FailureKind
+
+FOLDER = Path(__file__).resolve().parents[2] / "targets" / "drivers"
+SEEDS = range(1, 1 + int(os.environ.get("PLAIT_SEEDS", "2")))
+SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.1"))
+FOUND_WITHIN_EXECUTIONS = 300_000  # about 15 s
+TARGETS = discover([FOLDER])
+BUGS = [name for name in TARGETS if ":" not in name]
+TWINS = [name for name in TARGETS if name.endswith(":twin")]
+
+# What tells each bug from all others. A race is as good a find where one makes it.
+KINDS = {
+    "callbacks_on_without_look": {FailureKind.LOST_NOTIFICATION},
+    "freed_before_status": {FailureKind.USE_AFTER_FREE},
+    "freed_by_timeout_too": {
+        FailureKind.ASSERTION,
+        FailureKind.BAD_FREE,
+        FailureKind.REQUEST_COMPLETED_TWICE,
+        FailureKind.USE_AFTER_FREE,
+        FailureKind.INTERRUPT_RACE,
+        FailureKind.DATA_RACE,
+    },
+    "full_queue_never_restarted": {FailureKind.REQUEST_NEVER_COMPLETED},
+    "interior_pointer_freed": {FailureKind.BAD_FREE},
+    "lock_made_lazily": {
+        FailureKind.OBJECT_LEAK,
+        FailureKind.DATA_RACE,
+        FailureKind.INTERRUPT_RACE,
+        FailureKind.PREEMPTION_RACE,
+    },
+    "poll_in_hard_handler": {FailureKind.SELF_DEADLOCK},
+    "table_freed_early": {FailureKind.FOREIGN_DMA},
+    "used_index_read_early": {FailureKind.LOST_NOTIFICATION},
+}
+
+
+@functools.cache
+def built(name: str) -> Built:
+    return build(TARGETS[name], None, device=DeviceKind.BLOCK)
+
+
+def search(name: str, seed: int, executions: int | None) -> Search:
+    machine = built(name).machine
+    environment = find_environment("virtio-blk").check(machine.info, name)
+    options = SearchOptions(environment, seed, default_limits(), executions=executions)
+    return Search(machine, options)
+
+
+def first(name: str, seed: int) -> Finding:
+    running = search(name, seed, FOUND_WITHIN_EXECUTIONS)
+    done, found = False, []
+    while not done:
+        done, _, new = running.step(5.0)
+        found += new
+    assert found, f"seed {seed} does not find {name}"
+    return found[-1]
+
+
+def test_each_has_a_twin() -> None:
+    assert {f"{name}:twin" for name in BUGS} == set(TWINS)
+    assert len(BUGS) >= 10
+    assert all(TARGETS[name].expect == {"virtio-blk": FAIL} for name in BUGS)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_the_bug_is_found(name: str) -> None:
+    for seed in SEEDS:
+        verdict = first(name, seed).verdict
+        assert isinstance(verdict, Failed)
+        assert verdict.kind in KINDS.get(name, {verdict.kind}), (seed, verdict)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_it_repeats(name: str) -> None:
+    """In its own process, with and without detail; and the report knows the driver's lines."""
+    finding = first(name, SEEDS[0])
+    on = built(name)
+    runs = [
+        on.machine.run(finding.scenario, finding.schedule, detail=detail, limits=finding.limits)
+        for detail in (False, True)
+    ]
+    assert {run.trace_hash for run in runs} == {finding.trace_hash}
+    assert all(run.verdict == finding.verdict for run in runs)
+    assert all(run.dropped_deviations == 0 for run in runs)
+    trace = runs[1].trace
+    assert trace is not None
+    names = names_of(on, finding.scenario, trace)
+    rows = rows_of(trace, finding.schedule, finding.verdict, names)
+    assert any(row.location.startswith(("driver.c:", "blk.h:")) for row in rows)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_the_twin_passes(name: str) -> None:
+    running = search(name, 1, None)
+    seconds = 0.0
+    while seconds < SECONDS:
+        _, progress, found = running.step(SECONDS)
+        seconds = progress.seconds
+        assert not found, (found[0].verdict, found[0].scenario)
