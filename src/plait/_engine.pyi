@@ -186,6 +186,46 @@ class Live:
     def heap(self) -> list[tuple[int, int, int, str, int]]: ...
     def contexts(self) -> list[tuple[str, int, str, int, int]]: ...
 
+class HuntOptions(TypedDict):
+    """What a sweep looks for.
+
+    deviations: at most. executions: of one scenario. until: causes with which it ends.
+    """
+
+    kind: str
+    deviations: int
+    executions: int
+    until: list[int]
+    limits: dict[str, Any]
+
+class HuntedExecution(TypedDict):
+    """An execution that failed. cause: hash of its places."""
+
+    scenario: dict[str, Any]
+    schedule: list[dict[str, Any]]
+    verdict: dict[str, Any]
+    cause: int
+
+class HuntResult(TypedDict):
+    """What a hunt found, and how many executions it took."""
+
+    found: list[HuntedExecution]
+    executions: int
+
+def sweep(target: Target, scenarios: list[dict[str, Any]], options: HuntOptions) -> HuntResult:
+    """Runs scenarios under schedules with few deviations; one that the target refuses, not."""
+
+def draw(
+    target: Target,
+    search: dict[str, Any],
+    options: HuntOptions,
+    contexts: int,
+    operations: int,
+    budget: int,
+    seed: int,
+) -> HuntResult:
+    """Sweeps programs drawn by chance, of at most that size."""
+
 def probe(
     target: Target,
     scenario: dict[str, Any],

@@ -158,6 +158,28 @@ def result_from(outcome: "_engine.Outcome") -> RunResult:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Hunted:
+    """An execution that a sweep found. cause: the engine's hash of its places."""
+
+    scenario: Scenario
+    schedule: Schedule
+    verdict: Verdict
+    cause: int
+
+
+def _hunted(result: "_engine.HuntResult") -> tuple[list[Hunted], int]:
+    return [
+        Hunted(
+            Scenario.from_json(each["scenario"]),
+            Schedule.from_json(each["schedule"]),
+            verdict_from_json(each["verdict"]),
+            each["cause"],
+        )
+        for each in result["found"]
+    ], result["executions"]
+
+
 class Machine:
     """A target, loaded; runs any number of executions, one at a time.
 
@@ -222,6 +244,38 @@ class Machine:
         except (RuntimeError, ValueError) as error:
             what = f'target "{self.target}" cannot run this: {error}'
             raise InvalidScenario(what, None, "change what it names") from None
+
+    def sweep(
+        self, scenarios: Sequence[Scenario], options: "_engine.HuntOptions"
+    ) -> tuple[list[Hunted], int]:
+        """Executes each scenario under all schedules with few deviations, as far as that goes.
+
+        The failures of the kind that is asked for, the first of each cause, and how many executions
+        it took. Ends with the first scenario that fails with a cause that is asked for.
+        """
+        from plait import _engine
+
+        made = [scenario.to_json() for scenario in scenarios]
+        return _hunted(_engine.sweep(self.engine, made, options))
+
+    def draw(
+        self,
+        search: dict[str, Any],
+        options: "_engine.HuntOptions",
+        size: tuple[int, int],
+        budget: int,
+        seed: int,
+    ) -> tuple[list[Hunted], int]:
+        """As sweep, of programs drawn by chance that are smaller.
+
+        search: as a search takes it: environment, preset. size: contexts and operations. budget:
+        executions.
+        """
+        from plait import _engine
+
+        contexts, operations = size
+        found = _engine.draw(self.engine, search, options, contexts, operations, budget, seed)
+        return _hunted(found)
 
     def probe(
         self,

@@ -229,6 +229,12 @@ class FakeEngine:
             "skipped_operations": 0,
         }
 
+    def sweep(self, *_arguments: object) -> dict[str, Any]:
+        """Nothing smaller fails."""
+        return {"found": [], "executions": 0}
+
+    draw = sweep
+
     def probe(
         self,
         target: object,

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shrinker without an engine: what is simpler, what edits keep, what passes are sure to try."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
-from plait.schedule import ContextId, Deviation, Schedule
+from plait.schedule import ContextId, ContextKind, Deviation, Schedule
 from plait.shrink import Budget, Candidate, Judged, shrink
 from plait.shrink.edit import without_deviations, without_operations, without_program
-from plait.shrink.order import Size, size_of
+from plait.shrink.mutated import mutated_programs
+from plait.shrink.order import Size, program_size, size_of
 from plait.shrink.passes import PASSES
+from plait.shrink.programs import simpler_programs
 
 STEPS = 10  # of every operation, here
 
@@ -230,3 +234,70 @@ def test_what_fails_is_taken_as_it_was_applied() -> None:
 
     done = shrink(START, judge, Budget(100_000, 60.0))
     assert done.judged.size.deviations == 0
+
+
+# ---- programs for the hunts
+
+KNOBS = {"batch": (1, 2, 4)}
+
+
+def test_programs_a_step_simpler_are_sound_and_simpler() -> None:
+    asked = list(simpler_programs(START, KNOBS))
+    size = program_size(SCENARIO)
+    assert len(asked) > 100
+    for scenario, deviations in asked:
+        assert program_size(scenario) < size or deviations < len(SCHEDULE), scenario
+        assert scenario.tasks and sound(scenario)
+    scenarios = [scenario for scenario, _ in asked]
+    for task in range(len(SCENARIO.tasks)):
+        rest = without_program(START.candidate, (ContextKind.TASK, task)).scenario
+        assert rest in scenarios, "without its work"
+    for batch in (1, 2):
+        assert replace(SCENARIO, knobs={"batch": batch}) in scenarios
+
+
+def test_mutated_programs_are_sound_and_may_be_simpler() -> None:
+    asked = list(mutated_programs(START, KNOBS, Random(1), 2_000))
+    contexts, operations = program_size(SCENARIO)
+    assert len(asked) > 500
+    fewer = 0
+    for scenario, deviations in asked:
+        size = program_size(scenario)
+        assert sound(scenario) and scenario.tasks
+        if size >= (contexts, operations):
+            assert deviations == len(SCHEDULE) - 1
+            assert size[0] <= contexts + 1 and size[1] <= operations + 3
+            fewer += 1
+        else:
+            assert deviations == len(SCHEDULE)
+    assert 0 < fewer < len(asked)
+    again = list(mutated_programs(START, KNOBS, Random(1), 2_000))
+    assert again == asked, "the same question has the same answer"
+
+
+def sound(scenario: Scenario) -> bool:
+    """Each free has an allocation of its slot somewhere, and each task a CPU."""
+    ops = [op for each in (*scenario.tasks, *scenario.interrupts) for op in each.ops]
+    filled = {op.slot for op in ops if op.kind is OpKind.ALLOC}
+    fits = all(op.slot in filled for op in ops if op.kind is OpKind.FREE)
+    return fits and all(task.cpu < scenario.cpus for task in scenario.tasks)
+
+
+def test_hunts_are_asked_when_the_passes_have_nothing_left() -> None:
+    """What one finds goes through the passes again; a hunt that finds nothing ends it."""
+
+    def judge(candidate: Candidate) -> Judged | None:
+        operations = program_size(candidate.scenario)[1]
+        return judged(candidate) if operations in (0, 6) or candidate == START.candidate else None
+
+    asked = []
+
+    def hunt(least: Judged) -> Iterator[Candidate]:
+        asked.append(least.size)
+        empty = replace(SCENARIO, tasks=(TaskSpec(0, True, ()),), interrupts=(), cpus=1)
+        yield Candidate(empty, Schedule(()))
+
+    done = shrink(START, judge, Budget(100_000, 60.0), (hunt,))
+    assert done.complete
+    assert done.judged.size[:3] == (0, 1, 0)
+    assert len(asked) == 2

@@ -8,6 +8,7 @@
 #include "bind/convert.h"
 #include "bind/finding.h"
 #include "bind/fuzzer.h"
+#include "bind/hunt.h"
 #include "bind/live.h"
 #include "bind/probe.h"
 #include "bind/rings.h"
@@ -117,6 +118,7 @@ NB_MODULE(_engine, module) {
   module.def("run", &run, "target"_a, "scenario"_a, "schedule"_a, nb::kw_only(), "detail"_a = false,
              "limits"_a = nb::none());
   add_rings(module);
+  add_hunt(module);
   module.def("probe", &probe, "target"_a, "scenario"_a, "schedules"_a, nb::kw_only(), "limits"_a, "executions"_a = 0,
              "closing"_a = nb::none());
   add_fuzzer(module);

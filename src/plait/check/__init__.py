@@ -16,7 +16,7 @@ from plait.check.reanchor import Edited, Outlook
 from plait.check.replaying import replay, show
 from plait.check.saving import file_name
 from plait.check.searching import fuzz
-from plait.check.shrinking import ShrunkFailure, shrink_file
+from plait.check.shrinking import ShrunkFailure, shrink_failure, shrink_file
 from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice, parse_time
 from plait.check.why import explain_why
 from plait.discovery import discover
@@ -47,6 +47,7 @@ __all__ = [
     "parse_time",
     "replay",
     "show",
+    "shrink_failure",
     "shrink_file",
     "targets",
 ]

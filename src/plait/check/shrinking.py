@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from plait import codec
+from plait.check.hunting import Hunter
 from plait.check.repeat import Built, beside, build_for, names_of, repeatable
 from plait.check.same import cause
 from plait.check.saving import file_name
@@ -34,8 +35,7 @@ class ShrunkFailure:
     def sentences(self) -> list[str]:
         """What it came to, and what it took."""
         took = f"{self.shrunk.executions:,} executions in {self.shrunk.seconds:.1f} s"
-        end = "nothing simpler is left to try" if self.shrunk.complete else "the time was up"
-        return [told_sizes(self.shrunk), f"{took}; {end}"]
+        return [told_sizes(self.shrunk), f"{took}; minimal {minimality(self.shrunk)}"]
 
     def to_json(self) -> dict[str, object]:
         """The result as JSON."""
@@ -46,7 +46,17 @@ class ShrunkFailure:
             "executions": self.shrunk.executions,
             "seconds": round(self.shrunk.seconds, 6),
             "complete": self.shrunk.complete,
+            "minimal": minimality(self.shrunk),
         }
+
+
+def minimality(shrunk: Shrunk) -> str:
+    """How sure it is that nothing smaller fails so.
+
+    The place of certification: an exhaustive search of all that is smaller says more than passes
+    and hunts, which only found nothing.
+    """
+    return "within budget" if shrunk.complete else "as far as the time went"
 
 
 def told_sizes(shrunk: Shrunk) -> str:
@@ -70,13 +80,16 @@ def segments_of(trace: Trace) -> int:
     return sum(a != b for a, b in pairwise(order)) + bool(order)
 
 
-class _Judge:
+class Judging:
+    """Runs candidates; what fails with the kind and the source lines of this failure is kept."""
+
     def __init__(self, built: Built, content: FailureFile) -> None:
         self._built = built
         self._limits = beside(content)
         self._wanted = cause(built, content.verdict)
 
     def __call__(self, candidate: Candidate) -> Judged | None:
+        """The candidate as it was applied; None: it does not fail so."""
         run = self._built.machine.run
         try:
             first = run(candidate.scenario, candidate.schedule, limits=self._limits)
@@ -103,12 +116,14 @@ def shrink_failure(
 
     Raises InvalidFailureFile when it does not repeat.
     """
-    judge = _Judge(built, content)
+    judge = Judging(built, content)
     start = judge(Candidate(content.scenario, content.schedule))
     if start is None:
         what = f'the failure of target "{content.target}" does not repeat'
         raise InvalidFailureFile(what, None, "find it again with plait fuzz")
-    done = shrink(start, judge, budget, on_progress)
+    hunter = Hunter(built, content)
+    done = shrink(start, judge, budget, hunter.hunts(), on_progress)
+    done = replace(done, executions=done.executions + hunter.executions)
     scenario, schedule = done.judged.candidate
     run = built.machine.run(scenario, schedule, limits=content.limits)
     smaller = replace(

@@ -5,7 +5,7 @@ Scenario and schedule shrink together. A pass proposes simpler candidates, the l
 by who called it, and keeps what fails in the same way. `order` says, once, what simpler means.
 """
 
-from plait.shrink.loop import Budget, Judge, Shrunk, shrink
+from plait.shrink.loop import Budget, Hunt, Judge, Shrunk, shrink
 from plait.shrink.order import Candidate, Judged, Size
 
-__all__ = ["Budget", "Candidate", "Judge", "Judged", "Shrunk", "Size", "shrink"]
+__all__ = ["Budget", "Candidate", "Hunt", "Judge", "Judged", "Shrunk", "Size", "shrink"]

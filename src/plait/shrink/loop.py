@@ -3,7 +3,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from plait.shrink.order import Candidate, Judged, Size
@@ -12,13 +12,16 @@ from plait.shrink.passes import PASSES, Pass
 Judge = Callable[[Candidate], Judged | None]
 """Runs a candidate; None when it does not fail in the same way."""
 
+Hunt = Callable[[Judged], Iterator[Candidate]]
+"""Looks for something simpler where the passes see nothing more; they go on from what it finds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """When to stop. executions, seconds: at most; what is found by then is kept."""
 
     executions: int = 20_000
-    seconds: float = 5.0
+    seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +68,25 @@ class _Loop:
         self._tried.add(_key(judged.candidate))
         return True
 
-    def run(self, on_progress: Callable[[Size, int], None]) -> bool:
+    def run(self, hunts: Sequence[Hunt], on_progress: Callable[[Size, int], None]) -> bool:
         """Whether it came to its end. Each pass is begun anew with each success of its own."""
         try:
-            progress = True
-            while progress:
-                progress = False
-                for propose in PASSES:
-                    while self._once(propose):
-                        progress = True
-                        on_progress(self.best.size, self.executions)
+            self._passes(on_progress)
+            while any(self._once(hunt) for hunt in hunts):
+                on_progress(self.best.size, self.executions)
+                self._passes(on_progress)
         except _Spent:
             return False
         return True
+
+    def _passes(self, on_progress: Callable[[Size, int], None]) -> None:
+        progress = True
+        while progress:
+            progress = False
+            for propose in PASSES:
+                while self._once(propose):
+                    progress = True
+                    on_progress(self.best.size, self.executions)
 
     def _once(self, propose: Pass) -> bool:
         """Whether one of the proposals was taken."""
@@ -92,13 +101,14 @@ def shrink(
     start: Judged,
     judge: Judge,
     budget: Budget,
+    hunts: Sequence[Hunt] = (),
     on_progress: Callable[[Size, int], None] = lambda size, executions: None,
 ) -> Shrunk:
     """The simplest execution that is found within the budget and fails as `start` does.
 
-    judge: runs a candidate. on_progress: told the size and how many executions there were, with
-    each success.
+    judge: runs a candidate. hunts: asked in turn when the passes have nothing left. on_progress:
+    told the size and how many executions there were, with each success.
     """
     loop = _Loop(start, judge, budget)
-    complete = loop.run(on_progress)
+    complete = loop.run(hunts, on_progress)
     return Shrunk(loop.best, start.size, loop.executions, loop.seconds, complete)

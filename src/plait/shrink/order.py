@@ -55,9 +55,18 @@ def _device_size(device: DeviceSpec) -> int:
     return 300 * sum(features) + 100 * queues + unplaced + device.queue_size + device.sectors
 
 
+def program_size(scenario: Scenario) -> tuple[int, int]:
+    """Contexts and operations of a scenario, as in its size."""
+    operations = sum(len(task.ops) for task in scenario.tasks)
+    operations += sum(len(line.ops) for line in scenario.interrupts)
+    contexts = len(scenario.tasks) + sum(1 + line.fires for line in scenario.interrupts)
+    return contexts, operations
+
+
 def size_of(candidate: Candidate, segments: int, steps: int) -> Size:
     """The size of a candidate whose run had so many segments and steps."""
     scenario, schedule = candidate
+    contexts, count = program_size(scenario)
     operations = [op for task in scenario.tasks for op in task.ops]
     operations += [op for line in scenario.interrupts for op in line.ops]
     values = [scenario.cpus, *scenario.knobs.values(), *(op.size + op.slot for op in operations)]
@@ -69,8 +78,8 @@ def size_of(candidate: Candidate, segments: int, steps: int) -> Size:
     values += [deviation.after for deviation in schedule]
     return Size(
         deviations=len(schedule),
-        contexts=len(scenario.tasks) + sum(1 + line.fires for line in scenario.interrupts),
-        operations=len(operations),
+        contexts=contexts,
+        operations=count,
         segments=segments,
         steps=steps,
         values=sum(values),

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search/sweep.h"
+
+#include <algorithm>
+
+#include "strategy/replay.h"
+
+namespace plait {
+namespace {
+
+// Replays a prefix and notes, from its last deviation on, what else could have been done at each step.
+class Capture final : public Strategy {
+ public:
+  explicit Capture(const std::vector<Deviation>& prefix) : left_(prefix.size()), replay_(prefix) {}
+
+  void begin(uint64_t seed, uint32_t length) override {
+    replay_.begin(seed, length);
+    taken_ = 0;
+    branches_.clear();
+  }
+
+  Choice choose(Moves& enabled, const Point& point) override {
+    Choice choice = replay_.choose(enabled, point);
+    if (choice.index != 0) ++taken_;
+    if (choice.index == 0 && taken_ == left_) {
+      const std::span<const Move> moves = enabled.all();
+      for (size_t i = 1; i < moves.size(); ++i) note(point, moves[i]);
+      choice = {0, 0, Until::kOver};
+    }
+    return choice;
+  }
+
+  const std::vector<Deviation>& branches() const { return branches_; }
+
+ private:
+  void note(const Point& point, Move move) {
+    if (move.kind == MoveKind::kGo || move.kind == MoveKind::kInterrupt) move.who = {};
+    branches_.push_back({point.context, point.after, move});
+  }
+
+  size_t left_;
+  size_t taken_ = 0;
+  Replay replay_;
+  std::vector<Deviation> branches_;
+};
+
+void shuffle(std::vector<Deviation>& items, Prng& prng) {
+  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[prng.below(static_cast<uint32_t>(i))]);
+}
+
+}  // namespace
+
+bool Sweep::execute(Strategy& strategy, const Schedule& schedule) {
+  ++executions_;
+  const Outcome outcome = machine_.run(strategy, 0, {options_.limits, false, false});
+  if (outcome.verdict != VerdictKind::kFailed || outcome.failure.kind != options_.kind) return false;
+  const bool known = std::any_of(found_.begin(), found_.end(), [&](const Swept& each) { return each.outcome.cause == outcome.cause; });
+  if (!known) found_.push_back({outcome, schedule});
+  return std::find(options_.until.begin(), options_.until.end(), outcome.cause) != options_.until.end();
+}
+
+// The schedules that add a deviation to one of these, at most so many to each.
+bool Sweep::level(const std::vector<Schedule>& prefixes, uint32_t children_max, std::vector<Schedule>* next) {
+  for (const Schedule& prefix : prefixes) {
+    Capture capture{prefix};
+    machine_.run(capture, 0, {options_.limits, false, false});
+    std::vector<Deviation> branches = capture.branches();
+    if (branches.size() > children_max) {
+      shuffle(branches, prng_);
+      branches.resize(children_max);
+    }
+    for (const Deviation& branch : branches) {
+      if (spent()) return false;
+      Schedule schedule = prefix;
+      schedule.push_back(branch);
+      Replay replay{schedule};
+      if (execute(replay, schedule)) return true;
+      if (next) next->push_back(std::move(schedule));
+    }
+  }
+  return false;
+}
+
+bool Sweep::run() {
+  std::vector<Schedule> prefixes = {{}};
+  Replay nothing;
+  if (execute(nothing, {})) return true;
+  for (uint32_t deviations = 1; deviations <= options_.deviations && !prefixes.empty(); ++deviations) {
+    // All with one; of those with more so many that each prefix gets its share.
+    const uint32_t left = options_.executions - std::min(options_.executions, executions_);
+    const auto each = static_cast<uint32_t>(left / prefixes.size());
+    if (deviations > 1 && each < 4) {
+      for (size_t i = prefixes.size(); i > 1; --i) std::swap(prefixes[i - 1], prefixes[prng_.below(static_cast<uint32_t>(i))]);
+      prefixes.resize(std::max<size_t>(1, left / 4));
+    }
+    std::vector<Schedule> next;
+    if (level(prefixes, std::max(each, 4u), deviations < options_.deviations ? &next : nullptr)) return true;
+    if (spent()) return false;
+    prefixes = std::move(next);
+  }
+  return false;
+}
+
+ProgramSize size_of(const Scenario& scenario) {
+  ProgramSize size;
+  for (const TaskSpec& task : scenario.tasks) size.operations += static_cast<uint32_t>(task.operations.size());
+  size.contexts = static_cast<uint32_t>(scenario.tasks.size());
+  for (const LineSpec& line : scenario.lines) {
+    size.operations += static_cast<uint32_t>(line.operations.size());
+    size.contexts += 1 + line.fires;
+  }
+  return size;
+}
+
+}  // namespace plait

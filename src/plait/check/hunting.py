@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks for smaller failures of one cause where taking things out of an execution gets no further.
+
+Three hunts: over programs a step simpler than the smallest so far, over those some random steps
+away, and over small programs drawn by chance; each program is run under all schedules with one
+deviation and a sample of those with more. What they find the passes of the shrinker make smaller
+still.
+"""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from plait.check.repeat import Built, beside
+from plait.check.same import cause
+from plait.codec import FailureFile, Preset, Tier
+from plait.environment import ENVIRONMENTS
+from plait.machine import Hunted
+from plait.scenario import Scenario
+from plait.search import SearchOptions
+from plait.shrink import Candidate, Hunt, Judged
+from plait.shrink.mutated import CONTEXTS_MORE, OPERATIONS_MORE, mutated_programs
+from plait.shrink.programs import Asked, Knobs, simpler_programs
+from plait.verdict import Failed
+
+if TYPE_CHECKING:
+    from plait._engine import HuntOptions
+
+_AT_ONCE = 24  # programs swept in one call of the engine
+_STEPPED = 120_000  # executions of a hunt over simpler programs
+_MUTANTS = 1_500  # programs
+_MUTATED = 200_000  # executions of a hunt over those
+_DRAWN = 120_000  # executions of a hunt over drawn ones
+_MORE_FOR_SAMPLES = 3
+_ONE_MAX = 6_000  # executions of one program
+_ONE_MIN = 400
+_KNOB_VALUES_MAX = 4  # tried of each knob, the small ones
+_MODELS_SLOWER = 12  # than native code
+
+
+class Hunter:
+    """Hunts for one failure. executions: that the hunts have taken so far."""
+
+    def __init__(self, built: Built, content: FailureFile) -> None:
+        assert isinstance(content.verdict, Failed)
+        self._built = built
+        self._content = content
+        self._kind = content.verdict.kind
+        self._wanted = cause(built, content.verdict)
+        self._limits = beside(content)
+        self._causes: set[int] = set()  # the engine's names for what is wanted
+        self._slower = _MODELS_SLOWER if content.tier is Tier.MODEL else 1
+        self.executions = 0
+
+    def hunts(self) -> Sequence[Hunt]:
+        """In the order in which to try them."""
+        return (self.stepped, self.mutated, self.drawn)
+
+    def stepped(self, judged: Judged) -> Iterator[Candidate]:
+        """Programs a step simpler, swept."""
+        yield from self._swept(list(simpler_programs(judged, self._knobs())), _STEPPED)
+
+    def mutated(self, judged: Judged) -> Iterator[Candidate]:
+        """Programs some steps away, swept."""
+        random = Random(repr(judged.candidate.scenario.to_json()))
+        made = mutated_programs(judged, self._knobs(), random, _MUTANTS // self._slower)
+        yield from self._swept(list(made), _MUTATED)
+
+    def _swept(self, asked: Sequence[Asked], budget: int) -> Iterator[Candidate]:
+        left = self._budget(budget, max((each.deviations for each in asked), default=0))
+        most = min(max(left // max(len(asked), 1), _ONE_MIN), _ONE_MAX)
+        for deviations, programs in _by_deviations(asked):
+            for first in range(0, len(programs), _AT_ONCE):
+                if left <= 0:
+                    return
+                some = programs[first : first + _AT_ONCE]
+                options = self._options(deviations, most)
+                found, executions = self._built.machine.sweep(some, options)
+                left -= executions
+                self.executions += executions
+                yield from self._fitting(found)
+
+    def drawn(self, judged: Judged) -> Iterator[Candidate]:
+        """Small programs by chance, swept: larger ones where that saves a deviation, too."""
+        deviations, contexts, operations, *_ = judged.size
+        if deviations > 0:
+            larger = (contexts + CONTEXTS_MORE, operations + OPERATIONS_MORE)
+            yield from self._drawn(deviations - 1, larger)
+        yield from self._drawn(deviations, (contexts, operations))
+
+    def _drawn(self, deviations: int, size: tuple[int, int]) -> Iterator[Candidate]:
+        environment = ENVIRONMENTS.get(self._content.environment)
+        if environment is None:
+            return
+        search = SearchOptions(environment, 0, self._limits, preset=self._content.preset)
+        budget = self._budget(_DRAWN, deviations)
+        found, executions = self._built.machine.draw(
+            search.to_engine(), self._options(deviations, _ONE_MIN), size, budget, size[1]
+        )
+        self.executions += executions
+        yield from self._fitting(found)
+
+    def _budget(self, executions: int, deviations: int) -> int:
+        """What a hunt may spend: more where the schedules are a sample."""
+        more = _MORE_FOR_SAMPLES if deviations > 1 else 1
+        return executions * more // self._slower
+
+    def _options(self, deviations: int, executions: int) -> "HuntOptions":
+        return {
+            "kind": self._kind.value,
+            "deviations": deviations,
+            "executions": executions,
+            "until": sorted(self._causes),
+            "limits": self._limits.to_json(),
+        }
+
+    def _fitting(self, found: Sequence[Hunted]) -> Iterator[Candidate]:
+        for each in found:
+            if cause(self._built, each.verdict) == self._wanted:
+                self._causes.add(each.cause)
+                yield Candidate(each.scenario, each.schedule)
+
+    def _knobs(self) -> Knobs:
+        if self._content.preset is not Preset.SMALL:
+            return {}
+        return {
+            knob["name"]: tuple(range(knob["min"], knob["max"] + 1))[:_KNOB_VALUES_MAX]
+            for knob in self._built.machine.info["knobs"]
+        }
+
+
+def _by_deviations(asked: Sequence[Asked]) -> Iterator[tuple[int, list[Scenario]]]:
+    """Each program once, those that may have fewest deviations first."""
+    seen: set[str] = set()
+    groups: dict[int, list[Scenario]] = {}
+    for each in sorted(asked, key=lambda one: one.deviations):
+        name = repr(each.scenario.to_json())
+        if name not in seen:
+            seen.add(name)
+            groups.setdefault(each.deviations, []).append(each.scenario)
+    yield from groups.items()

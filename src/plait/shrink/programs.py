@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs a step simpler than one that fails, for whatever schedule makes them fail.
+
+The passes take things out of an execution and keep its schedule; where the schedule would have to
+change as well they get stuck. These are only programs: who runs them looks for the schedule.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import combinations
+from typing import NamedTuple
+
+from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
+from plait.schedule import ContextKind
+from plait.shrink.edit import Program, programs, with_programs
+from plait.shrink.order import Judged
+
+_TOGETHER_MAX = 3  # operations that are left out at once
+_OPERATIONS_MAX = 12  # of a program, for leaving out several at once
+
+Knobs = Mapping[str, tuple[int, ...]]
+"""For each knob the values that it can have."""
+
+
+class Asked(NamedTuple):
+    """A program, and with how many deviations at most it would be simpler."""
+
+    scenario: Scenario
+    deviations: int
+
+
+def simpler_programs(judged: Judged, knobs: Knobs) -> Iterator[Asked]:
+    """Those that are simpler than this execution, the ones that would be so by most first."""
+    scenario, schedule = judged.candidate
+    fewer = len(schedule) - 1
+    if fewer >= 0:
+        for each in (scenario, *_placed(scenario), *_other_knobs(scenario, knobs)):
+            yield Asked(each, fewer)
+    for each in _fewer_contexts(scenario):
+        yield Asked(each, len(schedule))
+    for each in _fewer_operations(scenario):
+        yield Asked(each, len(schedule))
+        for other in _other_knobs(each, knobs):
+            yield Asked(other, len(schedule))
+
+
+def _other_knobs(scenario: Scenario, knobs: Knobs) -> Iterator[Scenario]:
+    """With one knob at another value."""
+    for name, values in knobs.items():
+        for value in values:
+            if scenario.knobs.get(name) != value:
+                yield replace(scenario, knobs={**scenario.knobs, name: value})
+
+
+def _placed(scenario: Scenario) -> Iterator[Scenario]:
+    """With a task on another CPU, and with two tasks exchanged: who is first runs first."""
+    tasks = scenario.tasks
+    for number, task in enumerate(tasks):
+        for cpu in range(scenario.cpus):
+            if cpu != task.cpu:
+                moved = replace(task, cpu=cpu)
+                yield replace(scenario, tasks=(*tasks[:number], moved, *tasks[number + 1 :]))
+    for one, other in combinations(range(len(tasks)), 2):
+        exchanged = list(tasks)
+        exchanged[one], exchanged[other] = tasks[other], tasks[one]
+        yield replace(scenario, tasks=tuple(exchanged))
+
+
+def _fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
+    """Without a task or a line; with its operations by another one."""
+    made = dict(programs(scenario))
+    for gone in made:
+        rest = {name: each for name, each in made.items() if name != gone}
+        if any(name[0] is ContextKind.TASK for name in rest):
+            yield with_programs(scenario, rest)
+    for gone, work in made.items():
+        for into in made:
+            if into != gone and into[0] is ContextKind.TASK:
+                yield from _taken_over(scenario, made, gone, into, work.ops)
+    for number, line in enumerate(scenario.interrupts):
+        if line.fires > 1:
+            lines = list(scenario.interrupts)
+            lines[number] = replace(line, fires=line.fires - 1)
+            yield replace(scenario, interrupts=tuple(lines))
+
+
+def _taken_over(
+    scenario: Scenario,
+    made: Mapping[Program, TaskSpec | InterruptSpec],
+    gone: Program,
+    into: Program,
+    work: tuple[Op, ...],
+) -> Iterator[Scenario]:
+    """The work of one at each place in the program of another."""
+    own = made[into].ops
+    for place in range(len(own) + 1):
+        ops = (*own[:place], *work, *own[place:])
+        rest = {name: each for name, each in made.items() if name != gone}
+        yield with_programs(scenario, {**rest, into: replace(made[into], ops=ops)})
+
+
+def _fewer_operations(scenario: Scenario) -> Iterator[Scenario]:
+    """Without one, two, three operations; then with one of them freeing another slot."""
+    places = [(name, i) for name, each in programs(scenario) for i in range(len(each.ops))]
+    several = _TOGETHER_MAX if len(places) <= _OPERATIONS_MAX else 1
+    for count in range(min(several, len(places)), 0, -1):
+        for gone in combinations(places, count):
+            yield _without(scenario, set(gone))
+            if count == 1:
+                for rest in places:
+                    if rest != gone[0]:
+                        yield from _other_slots(scenario, gone[0], rest)
+
+
+def _without(scenario: Scenario, gone: set[tuple[Program, int]]) -> Scenario:
+    made = {
+        name: replace(each, ops=tuple(op for i, op in enumerate(each.ops) if (name, i) not in gone))
+        for name, each in programs(scenario)
+    }
+    return with_programs(scenario, made)
+
+
+def _other_slots(
+    scenario: Scenario, gone: tuple[Program, int], free: tuple[Program, int]
+) -> Iterator[Scenario]:
+    """Without one operation, and another one, a free, of each other slot."""
+    made = dict(programs(scenario))
+    op = made[free[0]].ops[free[1]]
+    if op.kind is not OpKind.FREE:
+        return
+    slots = {each.slot for one in made.values() for each in one.ops if each.kind is OpKind.ALLOC}
+    for slot in sorted(slots - {op.slot}):
+        ops = list(made[free[0]].ops)
+        ops[free[1]] = replace(op, slot=slot)
+        changed = with_programs(scenario, {**made, free[0]: replace(made[free[0]], ops=tuple(ops))})
+        yield _without(changed, {gone})
