@@ -21,7 +21,7 @@ from plait.report import Names
 from plait.scenario import Scenario
 from plait.schedule import ContextKind, Deviation, Schedule
 from plait.symbols import source_line
-from plait.trace import CALLS, Event, Trace
+from plait.trace import Event, Trace, begins_operation
 
 _RUNS_MAX = 12  # deviations that get a run of their own; with more all are taken from one run
 
@@ -88,7 +88,8 @@ def teller(names: Names) -> TellStep:
 
 def starts_of(steps: Sequence[Event]) -> list[int]:
     """With which step each operation begins; a worker's only one, with its first."""
-    return [i for i, step in enumerate(steps) if step.kind in CALLS] or [0]
+    starts = [i for i, step in enumerate(steps) if begins_operation(step)]
+    return starts if starts and starts[0] == 0 else [0, *starts]
 
 
 def _cut(deviation: Deviation, steps: Sequence[Event], tell: TellStep) -> Cut | None:

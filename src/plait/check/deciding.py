@@ -13,7 +13,7 @@ from plait.codec import Limits
 from plait.machine import Fate, Machine
 from plait.scenario import Scenario
 from plait.schedule import ContextId, ContextKind, Deviation, MoveKind, Schedule
-from plait.trace import CALLS, Event, EventKind, Trace, steps_of
+from plait.trace import Event, EventKind, Trace, begins_operation, steps_of
 from plait.verdict import Passed, Verdict
 
 _NEAR = 200  # places tried on either side of a deviation
@@ -239,7 +239,7 @@ def _running(trace: Trace, deviation: Deviation) -> ContextId | None:
 
 def operation_of(steps: Sequence[Event], number: int) -> tuple[int, int]:
     """The steps of the operation that a context was in with so many steps done: first and end."""
-    starts = [i for i, step in enumerate(steps) if step.kind in CALLS]
+    starts = [i for i, step in enumerate(steps) if begins_operation(step)]
     first = max((start for start in starts if start < max(number, 1)), default=0)
     end = min((start for start in starts if start > first), default=len(steps))
     return first, end

@@ -22,7 +22,7 @@ from plait.scenario import DeviceKind
 from plait.search import Progress, SearchOptions, check_strategy
 from plait.shrink import Budget
 from plait.target import Target
-from plait.trace import EventKind, Trace
+from plait.trace import Trace, begins_operation
 from plait.verdict import Failed
 
 OnProgress = Callable[[str, str, Progress], None]
@@ -196,7 +196,6 @@ def _size(trace: Trace | None) -> tuple[int, int]:
     """How many operations were called, and how many contexts took a step."""
     if trace is None:
         return 0, 0
-    calls = (EventKind.CALL_ALLOC, EventKind.CALL_FREE)
     steps = [event for event in trace.events if not event.kind.is_move]
     contexts = {event.context_index for event in steps if event.context_index >= 0}
-    return sum(event.kind in calls for event in steps), len(contexts)
+    return sum(map(begins_operation, steps)), len(contexts)

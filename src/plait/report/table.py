@@ -193,7 +193,23 @@ def _failure_mark(items: Sequence[_Item], verdict: Failed) -> str:
 # ---- what matters
 
 
+# What a driver and its device tell one another: what came of a request more than how it was read.
+_REQUEST_WEIGHTS = {
+    EventKind.KICK: Weight.OPERATION,
+    EventKind.REQUEST_DONE: Weight.OPERATION,
+    EventKind.DEVICE_LOOK: Weight.OPERATION,
+    EventKind.DEVICE_ARM: Weight.OPERATION,
+    EventKind.DEVICE_FETCH: Weight.OPERATION,
+    EventKind.DEVICE_SERVE: Weight.SWITCH,
+    EventKind.DEVICE_PUBLISH: Weight.SWITCH,
+    EventKind.DEVICE_NOTIFY: Weight.SWITCH,
+}
+
+
 def _weigh(items: list[_Item], verdict: Verdict) -> None:
+    for item in items:
+        if item.event is not None and item.event.kind in _REQUEST_WEIGHTS:
+            item.raise_to(_REQUEST_WEIGHTS[item.event.kind])
     _weigh_evidence(items, verdict)
     _weigh_switches(items)
     steps = [item for item in items if item.is_step]

@@ -355,4 +355,6 @@ __PLAIT_STATIC void iowrite64(u64 value, void __iomem *at) { plait_io_write((u32
 }
 #endif
 
+#include "plait/linux_deferred.h"
+
 #endif /* PLAIT_LINUX_H */

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A block device under its driver: every request is done, whatever was negotiated and asked for.
+
+Above irq_safe, which is sound: whatever fails here is the device's or the driver's.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+
+import pytest
+
+from conformance.rig import events, page_size, rig
+from plait.machine import RunResult
+from plait.scenario import DeviceSpec, Op, OpKind, Scenario, TaskSpec
+from plait.schedule import ContextId, ContextKind, Deviation, Move, MoveKind, Schedule
+from plait.trace import EventKind
+from plait.verdict import Passed
+
+OK, IO_ERROR = 0, 1
+FLUSH = Op(OpKind.FLUSH)
+
+
+def read(sector: int, sectors: int = 1) -> Op:
+    return Op(OpKind.READ, sector=sector, sectors=sectors)
+
+
+def write(sector: int, sectors: int = 1) -> Op:
+    return Op(OpKind.WRITE, sector=sector, sectors=sectors)
+
+
+def run(device: DeviceSpec, ops: Iterable[Op], schedule: Schedule | None = None) -> RunResult:
+    """One task on one CPU asks for this."""
+    rigged = rig("shipped", "irq_safe")
+    task = TaskSpec(0, True, tuple(ops))
+    scenario = Scenario(1, page_size(rigged), 64, (task,), device=device)
+    return rigged.run(scenario, schedule, detail=True)
+
+
+def done(result: RunResult) -> list[tuple[int | None, int | None]]:
+    """The requests, as they were completed, with their status."""
+    return [(event.arg, event.value) for event in events(result, EventKind.REQUEST_DONE)]
+
+
+@pytest.mark.parametrize("size", [2**bits for bits in range(9)])
+def test_every_queue_size_and_feature(size: int) -> None:
+    ops = [write(0), read(0, 2), FLUSH, write(3, 4), read(3, 4), FLUSH]
+    for indirect, event_index, suppression in product((False, True), repeat=3):
+        if not indirect and size < 8:
+            continue  # a chain of six descriptors would not fit
+        device = DeviceSpec(
+            size, indirect=indirect, event_index=event_index, suppression=suppression
+        )
+        result = run(device, ops)
+        assert result.verdict == Passed(), device
+        assert sorted(done(result)) == [(number, OK) for number in range(len(ops))], device
+        assert result.skipped_operations == 0
+
+
+def test_index_wraps_at_the_queue_size() -> None:
+    """More requests than the queue has entries, many times over."""
+    result = run(DeviceSpec(2), [write(number % 8) for number in range(60)])
+    assert result.verdict == Passed()
+    assert len(done(result)) == 60
+    published = [event.value for event in events(result, EventKind.DEVICE_PUBLISH)]
+    assert published == list(range(1, 61))
+
+
+def test_what_is_beyond_the_disk_is_an_error() -> None:
+    result = run(DeviceSpec(8, sectors=8), [read(7), read(7, 2), write(8), write(0)])
+    assert result.verdict == Passed()
+    assert sorted(done(result)) == [(0, OK), (1, IO_ERROR), (2, IO_ERROR), (3, OK)]
+
+
+def test_a_read_only_disk_takes_no_writes() -> None:
+    result = run(DeviceSpec(8, read_only=True), [write(0), read(0), FLUSH])
+    assert result.verdict == Passed()
+    assert sorted(done(result)) == [(0, IO_ERROR), (1, OK), (2, OK)]
+
+
+def test_two_queues_have_a_vector_each() -> None:
+    rigged = rig("shipped", "irq_safe")
+    tasks = tuple(TaskSpec(cpu, True, (write(cpu), read(cpu))) for cpu in (0, 1))
+    device = DeviceSpec(4, vectors=(1, 0))
+    scenario = Scenario(2, page_size(rigged), 64, tasks, device=device)
+    result = rigged.run(scenario, detail=True)
+    assert result.verdict == Passed()
+    raised = {event.arg for event in events(result, EventKind.DEVICE_NOTIFY)}
+    assert raised >= {0, 1}
+    handlers = {(event.arg, event.cpu) for event in events(result, EventKind.INTERRUPT)}
+    assert handlers == {(0, 1), (1, 0)}
+
+
+def test_completion_order_is_the_schedule_s() -> None:
+    """Three chains are taken before the first is served; then the last goes first."""
+    ops = [write(0), write(1), write(2)]
+    plain = run(DeviceSpec(4), ops)
+    assert [number for number, _ in done(plain)] == [0, 1, 2]
+    device = ContextId(ContextKind.DEVICE, 0)
+    steps = [event for event in events(plain, *EventKind) if event.kind.value.startswith("device-")]
+    # look, and each chain has a descriptor of the queue's and three of its table.
+    chain = 4
+    assert [event.kind for event in steps[1 : 1 + chain]] == [EventKind.DEVICE_FETCH] * chain
+
+    def at(after: int, choice: int) -> Deviation:
+        return Deviation(device, after, Move(MoveKind.DEVICE, device=0, choice=choice))
+
+    take = 255
+    schedule = Schedule((at(1 + chain, take), at(1 + 2 * chain, take), at(1 + 3 * chain, 3)))
+    last_first = run(DeviceSpec(4), ops, schedule)
+    assert last_first.dropped_deviations == 0
+    assert last_first.verdict == Passed()
+    assert [number for number, _ in done(last_first)] == [2, 0, 1]
+    assert last_first.schedule == schedule
+
+
+def test_requests_without_a_device_are_skipped() -> None:
+    rigged = rig("shipped", "irq_safe")
+    task = TaskSpec(0, True, (read(0), FLUSH))
+    result = rigged.run(Scenario(1, page_size(rigged), 64, (task,)))
+    assert result.verdict == Passed()
+    assert result.skipped_operations == 2

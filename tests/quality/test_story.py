@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The story's crash: `original` under a block driver, on one CPU.
+
+A request is freed by the interrupt handler while the pool is in the middle of an allocation or a
+free: one request and one interrupt are all that it takes, and that is what shrinking comes to.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from plait.check.repeat import build
+from plait.check.saving import Start, record_of
+from plait.check.searching import explain
+from plait.check.values import Failure, FuzzOptions
+from plait.discovery import load
+from plait.environment import find_environment
+from plait.machine import default_limits
+from plait.report import render
+from plait.scenario import DeviceKind
+from plait.schedule import MoveKind
+from plait.search import Search, SearchOptions
+from plait.verdict import Failed
+
+SEEDS = (1, 2, 3)
+
+
+def shrunk(seed: int, folder: Path) -> Failure:
+    built = build(load("original"), None, device=DeviceKind.BLOCK)
+    blk = find_environment("virtio-blk").check(built.machine.info)
+    limits = replace(default_limits(), order_checks=False)
+    options = SearchOptions(replace(blk, cpus=(1, 1)), seed, limits, executions=100_000)
+    search = Search(built.machine, options)
+    done, found = False, []
+    while not done:
+        done, _, new = search.step(5.0)
+        found += new
+    start = Start("original", built.tier, built.library, built.info, options, 1, folder)
+    return explain(built, record_of(start, options, found[-1]), 1, FuzzOptions(shrink=True))
+
+
+def requests(failure: Failure) -> int:
+    return sum(op.kind.is_request for task in failure.content.scenario.tasks for op in task.ops)
+
+
+def interrupts(failure: Failure) -> int:
+    trace = failure.explained.trace
+    assert trace is not None
+    return sum(event.kind == "interrupt" for event in trace.events)
+
+
+def test_one_request_and_one_interrupt(tmp_path: Path) -> None:
+    found = [shrunk(seed, tmp_path) for seed in SEEDS]
+    assert all(isinstance(failure.verdict, Failed) for failure in found)
+    best = min(found, key=lambda each: (requests(each), interrupts(each)))
+    assert (requests(best), interrupts(best)) == (1, 1)
+    moves = [deviation.move.kind for deviation in best.content.schedule]
+    assert moves == [MoveKind.DEVICE, MoveKind.INTERRUPT]
+    assert len(best.content.scenario.tasks) == 1
+    text = "\n".join(line.plain for line in render(best.explained, 120))
+    # The device and the rings in words; the handler frees what the task allocated.
+    for words in ("device 0", "used.idx = 1", "request 0 done", "virtio_blk.c:", "interrupt("):
+        assert words in text, text
