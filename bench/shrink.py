@@ -19,7 +19,7 @@ from time import process_time
 
 from plait import check
 from plait.check import FuzzOptions, TierChoice
-from plait.check.repeat import Built, build
+from plait.check.repeat import Built, build_for
 from plait.check.same import cause
 from plait.discovery import discover, load
 from plait.shrink import Size
@@ -68,7 +68,6 @@ def rows(only: str) -> Iterator[tuple[str, str]]:
 def measure(word: str, environment: str, seeds: int, tier: str) -> Row:
     """Finds and shrinks from so many seeds."""
     row = Row(word.rpartition("/")[2], environment)
-    built = build(load(word), None, "", None)
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(1, seeds + 1):
             options = FuzzOptions(
@@ -82,7 +81,7 @@ def measure(word: str, environment: str, seeds: int, tier: str) -> Row:
             )
             (result,) = check.fuzz(options)
             for failure in result.failures[:1]:
-                shrunk(row, built, failure, seed)
+                shrunk(row, build_for(failure.content, load(word), None), failure, seed)
     return row
 
 

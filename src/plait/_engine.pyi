@@ -189,13 +189,15 @@ class Live:
 class HuntOptions(TypedDict):
     """What a sweep looks for.
 
-    deviations: at most. executions: of one scenario. until: causes with which it ends.
+    deviations: at most. executions: of one scenario. until: causes with which it ends. schedule:
+    only moves of these deviations are made; empty: any.
     """
 
     kind: str
     deviations: int
     executions: int
     until: list[int]
+    schedule: list[dict[str, Any]]
     limits: dict[str, Any]
 
 class HuntedExecution(TypedDict):

@@ -34,6 +34,9 @@ Asked asked_from(const nb::dict& object) {
   asked.sweep.deviations = nb::cast<uint32_t>(object["deviations"]);
   asked.sweep.executions = nb::cast<uint32_t>(object["executions"]);
   asked.sweep.limits = limits_from(object["limits"]);
+  for (const Deviation& deviation : schedule_from(nb::cast<nb::list>(object["schedule"]))) {
+    asked.sweep.moves.push_back(deviation.move);
+  }
   asked.until = nb::cast<std::vector<uint64_t>>(object["until"]);
   return asked;
 }

@@ -11,7 +11,8 @@ namespace {
 // Replays a prefix and notes, from its last deviation on, what else could have been done at each step.
 class Capture final : public Strategy {
  public:
-  explicit Capture(const std::vector<Deviation>& prefix) : left_(prefix.size()), replay_(prefix) {}
+  Capture(const std::vector<Deviation>& prefix, const std::vector<Move>& wanted)
+      : left_(prefix.size()), replay_(prefix), wanted_(wanted) {}
 
   void begin(uint64_t seed, uint32_t length) override {
     replay_.begin(seed, length);
@@ -35,12 +36,14 @@ class Capture final : public Strategy {
  private:
   void note(const Point& point, Move move) {
     if (move.kind == MoveKind::kGo || move.kind == MoveKind::kInterrupt) move.who = {};
-    branches_.push_back({point.context, point.after, move});
+    const bool fits = wanted_.empty() || std::find(wanted_.begin(), wanted_.end(), move) != wanted_.end();
+    if (fits) branches_.push_back({point.context, point.after, move});
   }
 
   size_t left_;
   size_t taken_ = 0;
   Replay replay_;
+  const std::vector<Move>& wanted_;
   std::vector<Deviation> branches_;
 };
 
@@ -62,7 +65,7 @@ bool Sweep::execute(Strategy& strategy, const Schedule& schedule) {
 // The schedules that add a deviation to one of these, at most so many to each.
 bool Sweep::level(const std::vector<Schedule>& prefixes, uint32_t children_max, std::vector<Schedule>* next) {
   for (const Schedule& prefix : prefixes) {
-    Capture capture{prefix};
+    Capture capture{prefix, options_.moves};
     machine_.run(capture, 0, {options_.limits, false, false});
     std::vector<Deviation> branches = capture.branches();
     if (branches.size() > children_max) {

@@ -20,6 +20,7 @@ struct SweepOptions {
   uint32_t deviations = 1;      // at most
   uint32_t executions = 1000;   // of one scenario, at most
   std::span<const uint64_t> until;  // causes with which it ends
+  std::vector<Move> moves;      // deviations are these; none: any
   Limits limits;
 };
 

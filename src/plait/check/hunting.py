@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from plait.check.repeat import Built, beside
-from plait.check.same import cause
+from plait.check.repeat import Built
+from plait.check.same import beside, cause
 from plait.codec import FailureFile, Preset, Tier
 from plait.environment import ENVIRONMENTS
 from plait.machine import Hunted
 from plait.scenario import Scenario
+from plait.schedule import Schedule
 from plait.search import SearchOptions
 from plait.shrink import Candidate, Hunt, Judged
 from plait.shrink.mutated import CONTEXTS_MORE, OPERATIONS_MORE, mutated_programs
@@ -34,6 +35,7 @@ _DRAWN = 120_000  # executions of a hunt over drawn ones
 _MORE_FOR_SAMPLES = 3
 _ONE_MAX = 6_000  # executions of one program
 _ONE_MIN = 400
+_ANY = Schedule()
 _KNOB_VALUES_MAX = 4  # tried of each knob, the small ones
 _MODELS_SLOWER = 12  # than native code
 
@@ -47,7 +49,7 @@ class Hunter:
         self._content = content
         self._kind = content.verdict.kind
         self._wanted = cause(built, content.verdict)
-        self._limits = beside(content)
+        self._limits = beside(built, content)
         self._causes: set[int] = set()  # the engine's names for what is wanted
         self._slower = _MODELS_SLOWER if content.tier is Tier.MODEL else 1
         self.executions = 0
@@ -58,7 +60,11 @@ class Hunter:
 
     def stepped(self, judged: Judged) -> Iterator[Candidate]:
         """Programs a step simpler, swept."""
-        yield from self._swept(list(simpler_programs(judged, self._knobs())), _STEPPED)
+        asked = list(simpler_programs(judged, self._knobs()))
+        schedule = judged.candidate.schedule
+        if len(schedule) > 1:  # elsewhere the same moves are few enough to try them all
+            yield from self._swept(asked, _STEPPED, schedule)
+        yield from self._swept(asked, _STEPPED)
 
     def mutated(self, judged: Judged) -> Iterator[Candidate]:
         """Programs some steps away, swept."""
@@ -66,7 +72,10 @@ class Hunter:
         made = mutated_programs(judged, self._knobs(), random, _MUTANTS // self._slower)
         yield from self._swept(list(made), _MUTATED)
 
-    def _swept(self, asked: Sequence[Asked], budget: int) -> Iterator[Candidate]:
+    def _swept(
+        self, asked: Sequence[Asked], budget: int, moves: Schedule = _ANY
+    ) -> Iterator[Candidate]:
+        """moves: only those of its deviations, anywhere."""
         left = self._budget(budget, max((each.deviations for each in asked), default=0))
         most = min(max(left // max(len(asked), 1), _ONE_MIN), _ONE_MAX)
         for deviations, programs in _by_deviations(asked):
@@ -74,7 +83,7 @@ class Hunter:
                 if left <= 0:
                     return
                 some = programs[first : first + _AT_ONCE]
-                options = self._options(deviations, most)
+                options = self._options(deviations, most, moves)
                 found, executions = self._built.machine.sweep(some, options)
                 left -= executions
                 self.executions += executions
@@ -105,12 +114,13 @@ class Hunter:
         more = _MORE_FOR_SAMPLES if deviations > 1 else 1
         return executions * more // self._slower
 
-    def _options(self, deviations: int, executions: int) -> "HuntOptions":
+    def _options(self, deviations: int, executions: int, moves: Schedule = _ANY) -> "HuntOptions":
         return {
             "kind": self._kind.value,
             "deviations": deviations,
             "executions": executions,
             "until": sorted(self._causes),
+            "schedule": moves.to_json(),
             "limits": self._limits.to_json(),
         }
 

@@ -23,7 +23,8 @@ from plait.check.anchoring import (
     trace_of,
 )
 from plait.check.enabling import why_not_enabled
-from plait.check.repeat import Built, beside, names_of
+from plait.check.repeat import Built, names_of
+from plait.check.same import beside
 from plait.codec import FailureFile
 from plait.machine import Fate, RunResult
 from plait.schedule import ContextKind, Deviation, Schedule
@@ -133,7 +134,7 @@ class _Edit:
         assert content.anchors is not None
         self._built = built
         self._content = content
-        self._limits = beside(content)
+        self._limits = beside(built, content)
         self._placed: list[Placed] = []
         self._operations: list[_Operation | None] = []
         self._lost: list[_Lost] = []

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 
 from plait import native
-from plait.codec import BuildInfo, FailureFile, Limits, Tier
+from plait.codec import BuildInfo, FailureFile, Tier
 from plait.errors import InvalidTarget, printable
 from plait.machine import Library, Machine, RunResult
 from plait.report import Names
@@ -15,7 +15,6 @@ from plait.target import ModelFile, Target
 from plait.trace import Trace
 from plait.verdict import Failed, NotDeterministic, Verdict
 
-_HANG_MS = 10  # CPU time after which native runs beside the failing one count as hanging
 HANG = "hang"  # what the engine calls the evidence that the watchdog sampled
 
 
@@ -69,16 +68,6 @@ def build(
         )
     info = BuildInfo(loaded.hash, loaded.compiler)
     return Built(target, tier, info, source, Machine(source, target.name), option)
-
-
-def beside(content: FailureFile) -> Limits:
-    """Limits for many runs like the failing one: one that hangs is not waited for as long.
-
-    An interpreter may take its time now and then: for models they stay.
-    """
-    if content.tier is Tier.MODEL:
-        return content.limits
-    return replace(content.limits, hang_ms=min(content.limits.hang_ms, _HANG_MS))
 
 
 def build_for(content: FailureFile, target: Target, compiler: str | None, word: str = "") -> Built:

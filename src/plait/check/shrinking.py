@@ -9,8 +9,8 @@ from pathlib import Path
 
 from plait import codec
 from plait.check.hunting import Hunter
-from plait.check.repeat import Built, beside, build_for, names_of, repeatable
-from plait.check.same import cause
+from plait.check.repeat import Built, build_for, names_of, repeatable
+from plait.check.same import beside, cause
 from plait.check.saving import file_name
 from plait.check.why import explained_file
 from plait.codec import FailureFile
@@ -85,7 +85,7 @@ class Judging:
 
     def __init__(self, built: Built, content: FailureFile) -> None:
         self._built = built
-        self._limits = beside(content)
+        self._limits = beside(built, content)
         self._wanted = cause(built, content.verdict)
 
     def __call__(self, candidate: Candidate) -> Judged | None:

@@ -20,8 +20,8 @@ from plait.check.deciding import (
     steps_by_name,
     windows_of,
 )
-from plait.check.repeat import Built, beside, names_of
-from plait.check.same import cause
+from plait.check.repeat import Built, names_of
+from plait.check.same import beside, cause
 from plait.codec import FailureFile, Limits
 from plait.machine import Closing, Guards, Places, Probed
 from plait.schedule import ContextId, ContextKind, Deviation, Schedule
@@ -60,7 +60,7 @@ def explain_why(built: Built, content: FailureFile) -> Why | None:
     def fails(verdict: Verdict) -> bool:
         return cause(built, verdict) == wanted
 
-    limits = replace(beside(content), order_checks=content.verdict.kind.is_warning)
+    limits = replace(beside(built, content), order_checks=content.verdict.kind.is_warning)
     run = built.machine.run(content.scenario, content.schedule, detail=True, limits=limits)
     if not fails(run.verdict) or run.trace is None:
         return None
