@@ -120,6 +120,7 @@ class StepResult(TypedDict):
     gave_up: int
     costs: dict[str, int]
     failures: int
+    requests: int
     seconds: float
     findings: list[FoundFailure]
 

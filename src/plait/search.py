@@ -121,9 +121,9 @@ class Progress:
     """Counters of a search since it began; `a + b` is what two searches did side by side.
 
     steps, accesses: of all executions. behaviours: executions that differed in who was cut where.
-    gave_up: executions that came to no end. failures: executions that failed. groups: how many of
-    them, by cause. seconds: engine time; of searches side by side, the longest. costs: of the
-    executions that passed.
+    gave_up: executions that came to no end. failures: executions that failed. requests: that went
+    to a driver. groups: failures by cause. seconds: engine time; of searches side by side, the
+    longest. costs: of the executions that passed.
     """
 
     executions: int = 0
@@ -133,6 +133,7 @@ class Progress:
     behaviours: int = 0
     gave_up: int = 0
     failures: int = 0
+    requests: int = 0
     seconds: float = 0.0
     groups: Mapping[int, int] = field(default_factory=dict)
     costs: Costs = field(default_factory=Costs)
@@ -149,6 +150,7 @@ class Progress:
             behaviours=self.behaviours + other.behaviours,
             gave_up=self.gave_up + other.gave_up,
             failures=self.failures + other.failures,
+            requests=self.requests + other.requests,
             seconds=max(self.seconds, other.seconds),
             groups=groups,
             costs=self.costs + other.costs,
@@ -209,6 +211,7 @@ class Search:
             behaviours=result["behaviours"],
             gave_up=result["gave_up"],
             failures=result["failures"],
+            requests=result["requests"],
             seconds=result["seconds"],
             groups=dict(self._search.causes),
             costs=Costs.from_engine(result["costs"]),

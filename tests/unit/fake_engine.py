@@ -153,6 +153,7 @@ class FakeSearch:
             "gave_up": engine.gave_up,
             "costs": COSTS,
             "failures": sum(engine.groups.values()),
+            "requests": 0,
             "seconds": 0.5,
             "findings": [
                 {

@@ -69,6 +69,7 @@ class PythonSearch {
     result["behaviours"] = counters.behaviours;
     result["gave_up"] = counters.gave_up;
     result["failures"] = counters.failures;
+    result["requests"] = counters.requests;
     result["seconds"] = counters.seconds;
     result["costs"] = plait::to_python(counters.costs);
     nb::list list;

@@ -154,6 +154,7 @@ void Io::run_request(const Operation& operation) {
     return;
   }
   const Request request = open(operation);
+  ++machine.outcome_.requests;
   machine.set_event_value(request.id);
   machine.begin_operation(-1);
   machine.current_->object_refused = false;

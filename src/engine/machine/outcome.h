@@ -38,6 +38,7 @@ struct Outcome {
   uint64_t steps = 0;
   uint64_t accesses = 0;
   uint32_t skipped_operations = 0;
+  uint32_t requests = 0;       // that went to a driver
   uint64_t behaviour = 0;      // hash of who was cut where, and what operations returned
   uint64_t cause = 0;          // hash of the failure's kind and places: equal for repeats of one failure
   uint64_t cut = 0;            // hash of where the last deviation cut whom

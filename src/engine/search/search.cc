@@ -102,6 +102,7 @@ void Search::execute(std::vector<Finding>& findings) {
   ++counters_.executions;
   counters_.accesses += outcome.accesses;
   counters_.steps += outcome.steps;
+  counters_.requests += outcome.requests;
   note_behaviour(outcome.behaviour);
   switch (outcome.verdict) {
     case VerdictKind::kPassed: counters_.costs.add(outcome.costs); break;

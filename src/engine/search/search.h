@@ -44,6 +44,7 @@ struct SearchCounters {
   uint64_t behaviours = 0;  // distinct ones, by a bitmap of 2^20 (counts a little low beyond 10^5)
   uint64_t gave_up = 0;
   uint64_t failures = 0;
+  uint64_t requests = 0;
   double seconds = 0;
   CostSummary costs;
 };
