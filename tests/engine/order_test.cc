@@ -346,3 +346,25 @@ TEST(one_context_alone_and_trylocks_invert_nothing) {
     machine->spin_unlock(&g.spin[1], 0);
   })));
 }
+
+TEST(a_race_of_an_earlier_execution_is_no_evidence) {
+  Bench bench;
+  bench.scenario.cpus = 2;
+  bench.add_task(0);
+  bench.add_task(1);
+  bench.limits.order_checks = true;
+  static bool wild;
+  wild = false;
+  on_alloc = [](size_t) -> void* {
+    plain_write(&g.words[1]);
+    if (wild) machine->access(8, 8, kRead, pc(9));
+    machine->page_alloc(1000, 0, 0);
+    return nullptr;
+  };
+  EXPECT(failed_as(bench.run(), FailureKind::kDataRace));
+  wild = true;
+  bench.limits.order_checks = false;
+  const Outcome outcome = bench.run();
+  EXPECT(failed_as(outcome, FailureKind::kNullDereference));
+  EXPECT_EQ(outcome.failure.evidence.size(), 1u);
+}

@@ -62,7 +62,10 @@ def test_what_is_kept_repeats(tmp_path: Path) -> None:
     kept = keep(file, corpora=tmp_path / "corpora")
     assert kept.new
     assert kept.file.parent == tmp_path / "corpora" / "original" / "regressions"
-    assert codec.load(kept.file) == codec.load(file)
+    now, then = codec.load(kept.file), codec.load(file)
+    assert (now.scenario, now.schedule, now.verdict) == (then.scenario, then.schedule, then.verdict)
+    assert now.trace_hash == then.trace_hash
+    assert now.anchors is not None and now.why is not None, "it can be followed through edits"
     assert not keep(file, corpora=tmp_path / "corpora").new
 
     # One of another build that still fails alike is kept as it is now.

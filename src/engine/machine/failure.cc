@@ -136,7 +136,8 @@ void Machine::keep_failure(Failure&& failure) {
   Failure kept = std::move(failure);
   outcome_.verdict = VerdictKind::kFailed;
   outcome_.cause = cause_hash(kept);
-  if (const Race* race = order_.race(); race && !is_race(kept.kind)) add_race(kept, *race);
+  const Race* const race = limits_.order_checks ? order_.race() : nullptr;  // else it is of an earlier execution
+  if (race && !is_race(kept.kind)) add_race(kept, *race);
   std::swap(outcome_.failure, kept);
 }
 

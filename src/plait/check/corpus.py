@@ -16,8 +16,10 @@ from pathlib import Path
 
 from plait import codec
 from plait.check.bytes import default_environment, environment_of_bytes
+from plait.check.reanchor import after_edit
 from plait.check.repeat import build, build_for
 from plait.check.saving import file_name, make_folder
+from plait.check.why import explained_file
 from plait.discovery import load
 from plait.errors import InvalidOption, OutputUnwritable, printable
 from plait.libfuzzer import LENGTH_MAX, ByteCodec
@@ -129,7 +131,7 @@ def keep(
     target: str | None = None,
     compiler: str | None = None,
 ) -> Kept:
-    """Takes a failure into corpora/<target>/regressions, if it repeats.
+    """Takes a failure into corpora/<target>/regressions, if it repeats, as it is on this build.
 
     Raises InvalidFailureFile, InvalidOption when it does not repeat, OutputUnwritable and what
     building a target raises.
@@ -137,7 +139,10 @@ def keep(
     content = codec.load(file)
     found = load(target or content.target)
     built = build_for(content, found, compiler)
-    run = built.machine.run(content.scenario, content.schedule, limits=content.limits)
+    schedule = content.schedule
+    if content.build.hash != built.info.hash and content.anchors is not None:
+        schedule = after_edit(built, content).schedule
+    run = built.machine.run(content.scenario, schedule, limits=content.limits)
     wanted = content.verdict
     alike = isinstance(run.verdict, Failed) and isinstance(wanted, Failed)
     if not alike or run.verdict.kind is not wanted.kind:  # type: ignore[union-attr]
@@ -155,6 +160,7 @@ def keep(
         verdict=run.verdict,
         trace_hash=run.trace_hash,
         steps=run.steps,
+        anchors=None,
     )
-    codec.save(kept, now)
+    codec.save(kept, explained_file(built, now))
     return Kept(kept, new)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plait import codec
+from plait.check.reanchor import Outlook
 from plait.check.replaying import replay
 from plait.check.searching import fuzz
 from plait.check.shrinking import shrink_file
@@ -269,18 +270,27 @@ def regressions(options: SuiteOptions, corpora: Path) -> list[Regression]:
 def replay_regression(regression: Regression) -> tuple[Replayed, str]:
     """Replays it on the target as it is now; what is wrong with that, or "".
 
-    Where the target declares that it fails, it has to fail as it did; elsewhere it has to pass: the
-    bug was repaired, and is not to come back. Raises InvalidFailureFile and what building raises.
+    On a target that was edited since, its places are found again first. Where the target declares
+    that it fails, it has to fail as it did; elsewhere it has to pass: the bug was repaired, and is
+    not to come back. Raises InvalidFailureFile and what building raises.
     """
-    kept = codec.load(regression.file).verdict
-    done = replay(regression.file, force=True, target=regression.word)
-    came = _told(done.verdict)
+    content = codec.load(regression.file)
+    kept = content.verdict
+    done = replay(regression.file, force=content.anchors is None, target=regression.word)
+    # A file outlives engines: that a trace is not what it was then says nothing about the target.
+    now = done.verdict.second if isinstance(done.verdict, NotDeterministic) else done.verdict
+    came = _told(now)
+    edited = done.edited
+    since = f" ({edited.outlook.describe()}: {edited.sentence})" if edited else ""
     if regression.expect is not Expect.FAIL:
-        return done, "" if isinstance(done.verdict, Passed) else f"it should pass, and {came}"
-    alike = isinstance(done.verdict, Failed) and isinstance(kept, Failed)
-    if alike and done.verdict.kind is kept.kind:  # type: ignore[union-attr]
+        if not isinstance(now, Passed):
+            return done, f"it should pass, and {came}{since}"
+        unreached = edited is not None and edited.outlook is Outlook.NOT_REACHED
+        return done, f"it passes, which says nothing{since}: take it away" if unreached else ""
+    if isinstance(now, Failed) and isinstance(kept, Failed) and now.kind is kept.kind:
         return done, ""
-    return done, f"{_told(kept)} when it was kept, and {came} now: find it again, or take it away"
+    remedy = "find it again, or take it away"
+    return done, f"it {_told(kept)} when it was kept, and {came} now{since}: {remedy}"
 
 
 def _told(verdict: Verdict) -> str:
