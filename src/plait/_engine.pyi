@@ -155,6 +155,51 @@ class Search:
     def causes(self) -> dict[int, int]:
         """How many executions failed, by cause (the group of a found failure)."""
 
+class Bounds(TypedDict):
+    """See plait.exhaustive.Bounds."""
+
+    preemptions: int | None
+    interrupts: int | None
+    migrations: int
+    reduce: bool
+
+class ExploreResult(TypedDict):
+    """Counters since the beginning (see plait.exhaustive.Explored), and what was found just now.
+
+    open: plans that are still to be tried.
+    """
+
+    done: bool
+    complete: bool
+    too_large: bool
+    executions: int
+    classes: int
+    repeated: int
+    beyond: int
+    steps: int
+    gave_up: int
+    failures: int
+    open: int
+    seconds: float
+    findings: list[FoundFailure]
+
+class Explorer:
+    """An exhaustive search that can be driven in slices; see plait.exhaustive."""
+
+    def __init__(
+        self,
+        target: Target,
+        scenario: dict[str, Any],
+        bounds: Bounds,
+        limits: dict[str, Any] | None,
+        stop_on_failure: bool,
+    ) -> None: ...
+    def step(self, seconds: float, executions_max: int) -> ExploreResult:
+        """Goes on for about that time; the interpreter lock is released."""
+    @property
+    def classes(self) -> set[int]:
+        """A number for each class of equivalent executions."""
+
 class Live:
     """A live run; see plait.live. Its scenario begins as this one."""
 

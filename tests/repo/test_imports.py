@@ -16,13 +16,13 @@ from repo.tree import PACKAGE, ROOT, files_under, name
 # Lowest first; a module imports modules of lower layers. A new module needs a place here.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"limits", "scenario", "schedule", "trace", "verdict", "why", "anchors", "codec"},
+    {"limits", "scenario", "schedule", "trace", "verdict", "why", "anchors", "codec", "programs"},
     {"compilers", "costs", "environment", "model", "symbols"},
     {"target"},
     {"discovery"},
     {"native", "models"},
     {"machine"},
-    {"checks", "search", "campaign", "shrink", "report", "libfuzzer"},
+    {"checks", "search", "exhaustive", "campaign", "shrink", "report", "libfuzzer"},
     {"check"},
     {"live"},
     {"hypothesis"},
@@ -39,13 +39,15 @@ PEERS: dict[str, set[str]] = {
     "why": {"schedule"},
     "anchors": {"trace"},  # kinds of steps
     "codec": {"limits", "scenario", "schedule", "trace", "verdict", "why", "anchors"},
+    "programs": {"scenario"},
+    "exhaustive": {"search"},  # findings are alike
     "campaign": {"search"},  # its worker processes search
     "libfuzzer": {"search"},  # decodes bytes into what a search would run
     "__main__": {"cli"},
 }
 
 # The compiled engine has few ways in; others may name its types (`if TYPE_CHECKING`), not call it.
-ENGINE_USERS = {"machine", "search", "libfuzzer", "model", "models"}
+ENGINE_USERS = {"machine", "search", "exhaustive", "libfuzzer", "model", "models"}
 # What modules may import from `plait` itself; the rest of __init__ re-exports them: a cycle.
 FACADE = {"__version__"}
 

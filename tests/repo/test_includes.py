@@ -30,8 +30,9 @@ MAY_INCLUDE: dict[str, set[str]] = {
     "tsan/runtime": {"base/hot.h", "tsan/table.h"},  # compiled into targets
     "search": {"machine/", "strategy/", "check/", "trace/", "tsan/native_target.h"},
     "live": {"machine/", "check/"},  # a driver too: what somebody does by hand
+    "explore": {"machine/", "task/", "strategy/", "check/", "trace/", "search/search.h"},
     "bind": {
-        *("tsan/", "search/", "live/", "machine/", "strategy/", "devices/"),
+        *("tsan/", "search/", "live/", "explore/", "machine/", "strategy/", "devices/"),
         *("memory/", "task/", "fiber/", "check/", "trace/"),
     },
 }

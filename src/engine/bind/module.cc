@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include "bind/convert.h"
+#include "bind/explore.h"
 #include "bind/finding.h"
 #include "bind/fuzzer.h"
 #include "bind/hunt.h"
@@ -116,6 +117,7 @@ NB_MODULE(_engine, module) {
       .def("step", &PythonSearch::step, "seconds"_a)
       .def_prop_ro("causes", &PythonSearch::causes);
   add_live(module);
+  add_explorer(module);
   module.def("run", &run, "target"_a, "scenario"_a, "schedule"_a, nb::kw_only(), "detail"_a = false,
              "limits"_a = nb::none());
   add_rings(module);

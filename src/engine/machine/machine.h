@@ -69,6 +69,7 @@ class Machine : private Moves {
   const Recorder& recorder() const { return recorder_; }
   std::span<Context* const> contexts() const { return used_; }  // and objects: as the last run left them
   const Objects& objects() const { return objects_; }
+  const Cpu& cpu(uint32_t number) const { return cpus_[number]; }
   Text context_name(int slot) const;
   uint64_t encode(uintptr_t address) const;
   uint64_t relative(uintptr_t pc) const;  // to the target's code; 0: not in it
@@ -147,7 +148,6 @@ class Machine : private Moves {
   }
   Text who() const { return current_ && current_->slot ? short_name(current_->id) : Text("init or check"); }
   void raise_line(uint32_t line) { lines_[line].pending = true; }  // for devices
-
  private:
   enum class Mode : uint8_t { kIdle, kBoot, kRun, kCheck };
   static constexpr uint32_t kSlice = 256;  // visible operations between two looks for a silent spin

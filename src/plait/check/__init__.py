@@ -18,6 +18,7 @@ from plait.check.saving import file_name
 from plait.check.searching import fuzz
 from plait.check.shrinking import ShrunkFailure, shrink_failure, shrink_file
 from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice, parse_time
+from plait.check.verify import Advance, Verified, VerifyOptions, verify
 from plait.check.why import explain_why
 from plait.discovery import discover
 from plait.errors import InvalidTarget
@@ -25,6 +26,7 @@ from plait.shrink import Budget
 from plait.target import Target
 
 __all__ = [
+    "Advance",
     "Agreement",
     "Budget",
     "CostOptions",
@@ -37,6 +39,8 @@ __all__ = [
     "Result",
     "ShrunkFailure",
     "TierChoice",
+    "Verified",
+    "VerifyOptions",
     "agree",
     "agreement",
     "costs",
@@ -50,6 +54,7 @@ __all__ = [
     "shrink_failure",
     "shrink_file",
     "targets",
+    "verify",
 ]
 
 

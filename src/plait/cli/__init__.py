@@ -40,11 +40,12 @@ from plait.cli.output import (
     width,
 )
 from plait.cli.shrink import shrink
+from plait.cli.verify import verify
 from plait.codec import Preset
 from plait.report import render
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
 
-__all__ = ["Exit", "agree", "app", "corpus", "costs", "main", "matrix", "shrink"]
+__all__ = ["Exit", "agree", "app", "corpus", "costs", "main", "matrix", "shrink", "verify"]
 
 
 # ---- commands

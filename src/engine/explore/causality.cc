@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "explore/causality.h"
+
+#include <algorithm>
+
+#include "base/prng.h"
+
+namespace plait {
+namespace {
+
+constexpr size_t kTableFirst = 1024;
+
+void join(Causality::Clock& clock, const Causality::Clock& other) {
+  for (size_t i = 0; i < clock.size(); ++i) clock[i] = std::max(clock[i], other[i]);
+}
+
+// On which CPU it was tried is no part of what was done.
+Touch plain(Touch touch) { return touch == Touch::kSeize ? Touch::kAcquire : touch; }
+
+}  // namespace
+
+void Causality::begin() {
+  events_.clear();
+  races_.clear();
+  if (table_.empty()) table_.resize(kTableFirst);
+  ++round_;
+  used_ = 0;
+  sum_ = 0;
+  last_hash_.fill(0);
+  accesses_.clear();
+  for (std::vector<uint32_t>& own : events_of_) own.clear();
+}
+
+Causality::State& Causality::state(uint64_t where) {
+  if (used_ * 2 >= table_.size()) grow();
+  const size_t mask = table_.size() - 1;
+  for (size_t at = mix(0x706c616365, where) & mask;; at = (at + 1) & mask) {
+    State& state = table_[at];
+    if (state.round == round_ && state.where != where) continue;
+    if (state.round != round_) {
+      state.where = where;
+      state.round = round_;
+      state.write = state.acquire = state.access = kNone;
+      state.readers = state.readings = 0;
+      ++used_;
+    }
+    return state;
+  }
+}
+
+void Causality::grow() {
+  std::vector<State> old(table_.size() * 2);
+  old.swap(table_);
+  const size_t mask = table_.size() - 1;
+  for (const State& state : old) {
+    if (state.round != round_) continue;
+    size_t at = mix(0x706c616365, state.where) & mask;
+    while (table_[at].round == round_) at = (at + 1) & mask;
+    table_[at] = state;
+  }
+}
+
+uint64_t Causality::begin_hash(uint64_t what, uint64_t own) { return mix(what, own); }
+
+uint64_t Causality::add_hash(uint64_t hash, uint64_t where, Touch touch, uint64_t write, uint64_t readings) {
+  if (touch == Touch::kRead) readings = 0;
+  return mix(mix(hash, where), mix(mix(write, readings), static_cast<uint64_t>(plain(touch))));
+}
+
+uint32_t Causality::add(uint8_t process, uint64_t what, std::span<const Place> places, uint32_t depends) {
+  const auto number = static_cast<uint32_t>(events_.size());
+  std::vector<uint32_t>& own = events_of_[process];
+  Event& event = events_.emplace_back();
+  event.process = process;
+  event.index = static_cast<uint32_t>(own.size());
+  event.what = what;
+  event.depends = depends;
+  event.access = static_cast<uint32_t>(accesses_.size());
+  event.access_count = static_cast<uint32_t>(places.size());
+  if (!own.empty()) event.past = events_[own.back()].past;
+  note_races(number, places);
+  uint64_t hash = begin_hash(what, own.empty() ? 0 : events_[own.back()].hash);
+  for (const Place& place : places) {
+    State& state = this->state(place.where);
+    if (state.write != kNone) join(event.past, events_[state.write].past);
+    if (place.touch != Touch::kRead) {
+      for (uint64_t left = state.readers; left != 0; left &= left - 1) {
+        join(event.past, events_[state.read[static_cast<size_t>(__builtin_ctzll(left))]].past);
+      }
+    }
+    hash = add_hash(hash, place.where, place.touch, state.write != kNone ? events_[state.write].hash : 0, state.readings);
+  }
+  event.hash = hash;
+  own.push_back(number);
+  event.past[process] = static_cast<uint16_t>(own.size());
+  for (const Place& place : places) note_access(number, place);
+  last_hash_[process] = hash;
+  sum_ += mix(0x6576656e74, hash);
+  return number;
+}
+
+void Causality::note_access(uint32_t number, const Place& place) {
+  const Event& event = events_[number];
+  State& state = this->state(place.where);
+  accesses_.push_back({place.where, number, state.access, place.touch});
+  state.access = static_cast<uint32_t>(accesses_.size() - 1);
+  if (place.touch == Touch::kRead) {
+    state.readings += event.hash;
+    state.readers |= uint64_t{1} << event.process;
+    state.read[event.process] = number;
+    return;
+  }
+  state.write = number;
+  state.readers = state.readings = 0;
+  if (place.touch == Touch::kAcquire || place.touch == Touch::kSeize) state.acquire = number;
+}
+
+uint64_t Causality::hash_after(uint32_t count, uint64_t what, const Place& place) const {
+  uint64_t write = 0;
+  uint64_t readings = 0;
+  for (size_t i = count == events_.size() ? accesses_.size() : events_[count].access; i-- > 0;) {
+    const Access& access = accesses_[i];
+    if (access.where != place.where) continue;
+    if (access.touch != Touch::kRead) {
+      write = events_[access.event].hash;
+      break;
+    }
+    readings += events_[access.event].hash;
+  }
+  return add_hash(begin_hash(what, 0), place.where, place.touch, write, readings);
+}
+
+// Before the event is noted: its past is still that of its process.
+void Causality::note_races(uint32_t number, std::span<const Place> places) {
+  const Clock before = events_[number].past;
+  struct Edge {
+    uint32_t from;
+    uint64_t where;
+    bool overtaken;  // by the event, if nothing else is in between
+    bool acquire;    // then the release of it is nothing in between
+  };
+  std::array<Edge, 64> edges{};
+  size_t count = 0;
+  const auto add_edge = [&](uint32_t from, uint64_t where, bool overtaken, bool acquire) {
+    if (from == kNone || events_[from].process == events_[number].process) return;
+    for (size_t i = 0; i < count; ++i) {
+      if (edges[i].from != from) continue;
+      edges[i].overtaken = edges[i].overtaken || overtaken;
+      return;
+    }
+    if (count < edges.size()) edges[count++] = {from, where, overtaken, acquire};
+  };
+  for (const Place& place : places) {
+    State& state = this->state(place.where);
+    const bool acquires = place.touch == Touch::kAcquire || place.touch == Touch::kSeize;
+    if (acquires) add_edge(state.acquire, place.where, true, true);
+    if (place.touch == Touch::kAcquire && state.acquire != kNone) continue;  // the release could not be overtaken
+    add_edge(state.write, place.where, place.touch != Touch::kRelease, false);
+    if (place.touch == Touch::kRead) continue;
+    for (uint64_t left = state.readers; left != 0; left &= left - 1) {
+      add_edge(state.read[static_cast<size_t>(__builtin_ctzll(left))], place.where, true, false);
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const Event& first = events_[edges[i].from];
+    if (!edges[i].overtaken || before[first.process] > first.index) continue;
+    Clock past = before;
+    bool ordered = false;
+    for (size_t k = 0; k < count && !ordered; ++k) {
+      if (k == i || (edges[i].acquire && edges[k].where == edges[i].where)) continue;
+      const Clock& other = events_[edges[k].from].past;
+      ordered = other[first.process] > first.index;
+      if (!ordered) join(past, other);
+    }
+    if (!ordered) races_.push_back({edges[i].from, number, past});
+  }
+}
+
+}  // namespace plait

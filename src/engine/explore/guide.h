@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs an execution by a plan, who takes each step, and afterwards by defaults; writes down what was decided and what
+// came of it. Where the plan names somebody who cannot go, that step of it is left out.
+//
+// What counts against the bounds is counted here: a preemption is a switch to another context while the one that took
+// the last step could go on (Musuvathi and Qadeer, Iterative Context Bounding, 2007).
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "explore/causality.h"
+#include "machine/machine.h"
+#include "machine/strategy.h"
+
+namespace plait {
+
+// Of moves that cost something, how many.
+struct Spent {
+  uint32_t preemptions = 0;
+  uint32_t interrupts = 0;
+  uint32_t migrations = 0;
+  bool operator==(const Spent&) const = default;
+};
+
+struct Decision {
+  enum class Kind : uint8_t { kRun, kInterrupt, kMigrate };
+  Kind kind = Kind::kRun;
+  uint8_t process = 0;
+  uint8_t cpu = 0;  // it runs on, or goes to
+  bool operator==(const Decision&) const = default;
+  // The same choice; where who runs is then a matter of where it is.
+  bool means(const Decision& other) const {
+    return kind == other.kind && process == other.process && (kind == Kind::kRun || cpu == other.cpu);
+  }
+};
+using Plan = std::vector<Decision>;
+
+class Guide final : public Strategy {
+ public:
+  static constexpr uint32_t kNever = ~uint32_t{0};
+  // A decision and what it was made of. Its event in the causality has the same number.
+  struct Taken {
+    Decision decision;
+    bool forced = false;      // the context before could not go on
+    bool keeps_tasks_out = false;     // of its CPU, until it has left what it is in
+    bool keeps_handlers_out = false;
+    uint8_t standard = 0;     // process of the default move
+    uint32_t enabled = 0;     // processes that could have gone, as bits
+    uint32_t movable = 0;     // tasks that could have been moved
+    Spent before;
+  };
+
+  explicit Guide(Machine& machine) : machine_(machine) {}
+  // A new scenario: nothing is known of its processes.
+  void reset();
+  void set_plan(const Plan* plan) { plan_ = plan; }
+
+  void begin(uint64_t seed, uint32_t length) override;
+  Choice choose(Moves& moves, const Point& point) override;
+
+  // Adds what would have come next for those that wait for a spin lock, when the execution is over: events that did not
+  // happen.
+  void note_blocked();
+  const std::vector<Taken>& taken() const { return taken_; }
+  const Causality& causality() const { return causality_; }
+  // The other moves of each decision, only when that was asked for.
+  void note_alternatives(bool note) { note_alternatives_ = note; }
+  const std::vector<std::vector<Decision>>& alternatives() const { return alternatives_; }
+  const Spent& spent() const { return spent_; }
+  uint32_t missed() const { return missed_; }  // decisions of the plan that were not possible
+  bool too_large() const { return too_large_; }  // more processes or steps than can be told apart
+  // The last decision at which the line of a handler that has not run could have fired, or a task could have been moved;
+  // kNever.
+  uint32_t last_chance(const Decision& decision) const { return chance_[index_of(decision)]; }
+  bool is_handler(uint8_t process) const { return processes_[process].id.kind == ContextKind::kIrq; }
+  const std::vector<Decision>& optional() const { return optional_; }  // interrupts and migrations seen so far
+  // What an interrupt or a migration would be as an event after the first `count` decisions, and whose event; of a
+  // migration the `nth` of its task.
+  std::pair<uint8_t, uint64_t> option(uint32_t count, const Decision& decision, uint16_t nth);
+  bool fired(uint8_t process) const { return processes_[process].started; }
+  // Whether it could have been decided so, as far as that was noted.
+  static bool possible(const Taken& taken, const Decision& decision) {
+    return ((decision.kind == Decision::Kind::kMigrate ? taken.movable : taken.enabled) >> decision.process & 1) != 0;
+  }
+
+ private:
+  struct Process {
+    ContextId id;
+    bool started = false;
+    uint32_t calls = 0;       // of operations of the scenario
+    uint64_t object = 0;      // that it waits for
+    uint64_t mutex = 0;       // that it took last
+    uint16_t moves = 0;       // from CPU to CPU
+  };
+  static size_t index_of(const Decision& decision) {
+    return (static_cast<size_t>(decision.kind) * Causality::kProcessesMax + decision.process) * kCpusMax + decision.cpu;
+  }
+
+  uint8_t process_of(const ContextId& id);
+  Decision decision_of(const Move& move);
+  void note_options(std::span<const Move> enabled, Taken& taken);
+  void note(const Decision& decision, const Move& move);
+  void note_change(const Decision& decision);
+  uint64_t change(const Decision& decision) const;
+  void flag_places(EventKind kind, bool handler, uint8_t number, uint8_t cpu);
+  void call_places(const PendingStep& step, Process& process);
+  void places_of(const PendingStep& step, Process& process, uint8_t number, uint8_t cpu);
+  void range(uint64_t address, uint64_t size, Touch touch);
+  void add_place(uint64_t where, Touch touch) { places_.push_back({where, touch}); }
+  const Operation* operation_of(const Process& process) const;
+
+  Machine& machine_;
+  Causality causality_;
+  const Plan* plan_ = nullptr;
+  size_t next_ = 0;  // of the plan
+  std::vector<Process> processes_;
+  std::vector<Taken> taken_;
+  std::vector<Decision> optional_;
+  std::vector<uint32_t> chance_;
+  std::vector<Place> places_;
+  std::unordered_map<uint64_t, uint8_t> locked_on_;  // spin lock → CPU of its last holder
+  struct Held {
+    uint64_t object = 0;
+    uint64_t size = 0;
+  };
+  std::array<Held, 256> slots_{};
+  std::vector<std::vector<Decision>> alternatives_;
+  bool note_alternatives_ = false;
+  Spent spent_;
+  uint32_t missed_ = 0;
+  bool too_large_ = false;
+};
+
+}  // namespace plait

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an exhaustive search has covered, as a statement that can be quoted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.text import Text
+
+MEMORY_MODEL = "sequentially consistent"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was to be covered, and what was.
+
+    operations, tasks, interrupts, migrations: at most. preemptions: at most; None: any number.
+    sizes: bytes of allocations. knobs: the settings. scenarios: explored, of scenarios_total.
+    limited: those of them to which the bound on preemptions was applied. classes: of equivalent
+    executions. gave_up: classes without an end. failures: classes that failed. seconds: wall clock
+    of this run. reasons: why some scenarios are missing or unfinished, with how many.
+    """
+
+    target: str
+    environment: str
+    tier: str
+    operations: int
+    tasks: int
+    cpus: int
+    preemptions: int | None
+    interrupts: int
+    migrations: int
+    sizes: tuple[int, ...]
+    knobs: tuple[Mapping[str, int], ...]
+    cpus_alike: bool
+    scenarios: int
+    scenarios_total: int
+    limited: int
+    classes: int
+    executions: int
+    gave_up: int
+    failures: int
+    seconds: float
+    reasons: Mapping[str, int]
+
+    @property
+    def complete(self) -> bool:
+        """Everything was tried, to its end."""
+        return self.scenarios == self.scenarios_total and not self.reasons and not self.failures
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two."""
+        if self.failures:
+            return "failed"
+        return "verified" if self.complete else "incomplete"
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, and the memory model."""
+        knobs = [dict(each) for each in self.knobs]
+        row = {"verdict": self.verdict, "complete": self.complete, "memory_model": MEMORY_MODEL}
+        return row | asdict(self) | {"knobs": knobs, "reasons": dict(self.reasons)}
+
+
+def coverage_lines(coverage: Coverage) -> list[Text]:
+    """The statement."""
+    head = Text.assemble(
+        (f"{coverage.target} · {coverage.environment} · {coverage.tier}", "bold"),
+        "   ",
+        _word(coverage),
+    )
+    rows = {
+        "scenarios": _scenarios(coverage),
+        "schedules": _schedules(coverage),
+        "knobs": _knobs(coverage.knobs),
+        "memory": f"{MEMORY_MODEL}; all checks on every execution",
+        "alike": _alike(coverage),
+        "work": (
+            f"{coverage.classes:,} classes of equivalent executions, "
+            f"{coverage.executions:,} executions, {coverage.seconds:.1f} s"
+        ),
+    }
+    if coverage.reasons:
+        missing = (f"{count:,} scenarios: {reason}" for reason, count in coverage.reasons.items())
+        rows["missing"] = "; ".join(missing)
+    return [head, *(Text.assemble((f"  {name:<11}", "dim"), text) for name, text in rows.items())]
+
+
+def _word(coverage: Coverage) -> tuple[str, str]:
+    if coverage.failures:
+        return "FAILED", "bold red"
+    if coverage.complete:
+        return "VERIFIED within the bound: nothing fails", "bold green"
+    return "INCOMPLETE: nothing failed in what was tried", "bold yellow"
+
+
+def _scenarios(coverage: Coverage) -> str:
+    count = f"{coverage.scenarios:,}"
+    if coverage.scenarios < coverage.scenarios_total:
+        count += f" of {coverage.scenarios_total:,}"
+    parts = [_up_to(coverage.tasks, "task")]
+    if coverage.interrupts:
+        parts.append(_up_to(coverage.interrupts, "interrupt"))
+    cpus = "1 CPU" if coverage.cpus == 1 else f"{coverage.cpus} CPUs"
+    sizes = ", ".join(map(str, coverage.sizes))
+    who = f"{_up_to(coverage.operations, 'operation')} by {' and '.join(parts)}"
+    return f"{count}: {who} on {cpus}, objects of {sizes} bytes"
+
+
+def _up_to(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"up to {count} {what}s"
+
+
+def _schedules(coverage: Coverage) -> str:
+    limited = coverage.limited if coverage.preemptions is not None else 0
+    text = "all of them, up to equivalence: any number of preemptions"
+    if limited == coverage.scenarios and limited:
+        text = f"all with at most {coverage.preemptions} preemptions, up to equivalence"
+    elif limited:
+        text += f" ({limited:,} scenarios: at most {coverage.preemptions})"
+    text += f", {_at_most(coverage.interrupts, 'interrupt')}"
+    return f"{text}, {_at_most(coverage.migrations, 'migration')}"
+
+
+def _at_most(count: int, what: str) -> str:
+    return f"no {what}s" if not count else f"at most {count} {what}{'s' if count > 1 else ''}"
+
+
+def _knobs(settings: Sequence[Mapping[str, int]]) -> str:
+    names = list(settings[0]) if settings else []
+    if not names:
+        return "none"
+    values = {name: sorted({each[name] for each in settings}) for name in names}
+    both = [
+        f"{name} {' and '.join(map(str, them))}" for name, them in values.items() if len(them) > 1
+    ]
+    fixed = [f"{name} {them[0]}" for name, them in values.items() if len(them) == 1]
+    return "; ".join(part for part in (", ".join(both), ", ".join(fixed)) if part)
+
+
+def _alike(coverage: Coverage) -> str:
+    what = ["slots", "tasks"]
+    if coverage.interrupts > 1:
+        what.append("interrupt lines")
+    if coverage.cpus > 1 and coverage.cpus_alike:
+        what.append("CPUs")
+    names = f"{', '.join(what[:-1])} and {what[-1]}"
+    return f"{names}: of scenarios that differ in such names only, one is tried"

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All executions of a tiny program, one by one, and which of them are equivalent.
+
+The oracle of the exhaustive search, and nothing of its cleverness: each schedule is the empty one
+and then one deviation more, tried wherever one could be; and each trace is turned into a set of
+events with their predecessors, written down as tuples and compared as such.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plait.machine import Machine, RunResult
+from plait.scenario import Scenario
+from plait.schedule import ContextId, ContextKind, Deviation, Move, MoveKind, Schedule
+from plait.trace import Event, EventKind, Trace
+
+START = ContextId(ContextKind.START)
+FLAG_STEPS = (
+    *(EventKind.IRQ_SAVE, EventKind.IRQ_RESTORE, EventKind.IRQ_OFF, EventKind.IRQ_ON),
+    *(EventKind.PREEMPT_DISABLE, EventKind.PREEMPT_ENABLE),
+)
+Id = tuple[str, int]
+Class = frozenset[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many of them at most; of preemptions any number."""
+
+    migrations: int = 0
+
+
+def context(name: str) -> ContextId:
+    return ContextId.from_json(name)
+
+
+def anchors(trace: Trace) -> list[tuple[ContextId, int]]:
+    """Where it was decided who goes on: who took the last step, and how many it had taken."""
+    found: list[tuple[ContextId, int]] = []
+    steps: dict[str, int] = {}
+    last, decided = (START, 0), False
+    for event in trace.events:
+        name = "" if event.context_index < 0 else trace.contexts[event.context_index]
+        if event.kind is EventKind.MIGRATE:
+            found.append(last)
+        elif event.kind is EventKind.INTERRUPT or event.kind is EventKind.PREEMPT:
+            found.append(last)
+            decided = True
+        elif not event.kind.is_move:
+            if not decided:
+                found.append(last)
+            decided = False
+            if name not in steps:  # it begins, which is no step, and then it is decided again
+                found.append((context(name), 0))
+            steps[name] = steps.get(name, 0) + 1
+            last = (context(name), steps[name])
+    return found
+
+
+def moves(
+    scenario: Scenario, limit: Limit, last: ContextId, schedule: tuple[Deviation, ...]
+) -> Iterator[Move]:
+    """What may be enabled after a step of this context. Some are not: the machine will say so."""
+    cpus = range(scenario.cpus)
+    for cpu in cpus:
+        if scenario.cpus > 1:
+            yield Move(MoveKind.GO, cpu=cpu)
+    for line, spec in enumerate(scenario.interrupts):
+        if not any(each.move.line == line for each in schedule):
+            yield from (
+                Move(MoveKind.INTERRUPT, cpu=cpu, line=line) for cpu in cpus if cpu == spec.cpu
+            )
+    for task, spec_ in enumerate(scenario.tasks):
+        who = ContextId(ContextKind.TASK, task)
+        if who != last and len(scenario.tasks) > 1:
+            homes = cpus if limit.migrations else [spec_.cpu]
+            yield from (Move(MoveKind.PREEMPT, cpu=cpu, to=who) for cpu in homes)
+        moved = sum(each.move.kind is MoveKind.MIGRATE for each in schedule)
+        if moved < limit.migrations:
+            yield from (Move(MoveKind.MIGRATE, who=who, cpu=cpu) for cpu in cpus)
+
+
+def executions(machine: Machine, scenario: Scenario, limit: Limit) -> Iterator[RunResult]:
+    """Each once."""
+    open_: list[tuple[tuple[Deviation, ...], int]] = [((), 0)]
+    while open_:
+        schedule, begin = open_.pop()
+        run = machine.run(scenario, Schedule(schedule), detail=True)
+        assert run.trace is not None
+        yield run
+        at = anchors(run.trace)
+        for index in range(begin, len(at)):
+            for move in moves(scenario, limit, at[index][0], schedule):
+                longer = (*schedule, Deviation(*at[index], move))
+                tried = machine.run(scenario, Schedule(longer))
+                # Dropped: it is not enabled there; and what is the default is no deviation.
+                if not tried.dropped_deviations and tried.schedule.deviations == longer:
+                    open_.append((longer, index + 1))
+
+
+# ---- equivalence
+
+
+def places(event: Event, name: str, slots: dict[str, object]) -> list[tuple[object, bool]]:
+    """What an event touches, and whether it writes there."""
+    handler = name.startswith("irq")
+    found: list[tuple[object, bool]] = []
+    if handler:
+        found.append((("interrupts", event.cpu), True))
+    kind = event.kind
+    if kind.is_access:
+        writes = "write" in kind or kind in (EventKind.RMW, EventKind.ATOMIC_RMW)
+        first, last = event.address >> 3, (event.address + event.size - 1) >> 3
+        return [*found, *(((granule), writes) for granule in range(first, last + 1))]
+    if kind in FLAG_STEPS[:4]:
+        found += [] if handler else [(("interrupts", event.cpu), True)]
+    if kind in FLAG_STEPS:
+        found += [] if handler else [(("preemption", event.cpu), True)]
+    if kind in FLAG_STEPS or kind is EventKind.CPU_ID:
+        found += [] if handler and kind in FLAG_STEPS[4:] else [(("cpu of", name), False)]
+    elif kind in (EventKind.CALL_ALLOC, EventKind.RETURN_ALLOC, EventKind.SKIP):
+        found.append((("slot", event.arg), True))
+    elif kind is EventKind.WOKEN:
+        found.append((slots[name], True))
+    elif event.address:
+        slots[name] = event.address >> 3
+        found.append((event.address >> 3, True))
+    return found
+
+
+def class_of(trace: Trace) -> Class:
+    """Equal for executions in which everything that conflicts happened in the same order."""
+    count: dict[str, int] = {}
+    writes: dict[object, Id] = {}
+    reads: dict[object, set[Id]] = {}
+    objects: dict[str, object] = {}
+    rows: set[tuple[object, ...]] = set()
+
+    def add(name: str, label: tuple[object, ...], touched: list[tuple[object, bool]]) -> None:
+        me = (name, count.get(name, 0))
+        count[name] = me[1] + 1
+        before = []
+        for place, is_write in touched:
+            seen = frozenset(reads.get(place, set())) if is_write else frozenset()
+            before.append((place, is_write, writes.get(place), seen))
+        for place, is_write in touched:
+            if is_write:
+                writes[place], reads[place] = me, set()
+            else:
+                reads.setdefault(place, set()).add(me)
+        rows.add((me, *label, tuple(before)))
+
+    for event in trace.events:
+        name = "" if event.context_index < 0 else trace.contexts[event.context_index]
+        if event.kind is EventKind.INTERRUPT:
+            line = f"irq {event.arg}#0"
+            add(line, ("interrupt", event.cpu), [(("interrupts", event.cpu), True)])
+        elif event.kind is EventKind.MIGRATE:
+            add(f"move of {name}", ("migrate", event.arg), [(("cpu of", name), True)])
+        elif not event.kind.is_move:
+            add(name, (event.kind, event.address, event.size), places(event, name, objects))
+    return frozenset(rows)

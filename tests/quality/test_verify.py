@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exhaustive search sees what there is, and little of it twice; a proof says what it covers.
+
+Its oracle is brute.py: all executions of programs so small that they can be listed, in plain
+Python. tests/quality/targets/tiny has the programs: a number names the steps of one operation.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from plait import check
+from plait.check.repeat import build
+from plait.discovery import load
+from plait.exhaustive import Bounds, Explored, Explorer
+from plait.machine import Machine, default_limits
+from plait.programs import Scope, readings, scenarios
+from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
+from plait.verdict import Failed
+from quality import brute
+
+TINY = Path(__file__).parent / "targets" / "tiny"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Program:
+    """tasks, lines: CPU and operations of each. dies: a failure ends the execution at once.
+
+    Where an execution ends halfway, what others had done by then tells classes apart that nobody
+    needs to see all of.
+    """
+
+    name: str
+    cpus: int
+    tasks: tuple[tuple[int, int], ...]
+    lines: tuple[tuple[int, int], ...] = ()
+    migrations: int = 0
+    dies: bool = False
+
+    def scenario(self) -> Scenario:
+        slots = iter(range(8))
+
+        def ops(what: int) -> tuple[Op, ...]:
+            return (Op(OpKind.ALLOC, next(slots), what),)
+
+        return Scenario(
+            cpus=self.cpus,
+            page_size=512,
+            pages=4,
+            tasks=tuple(TaskSpec(cpu, not self.migrations, ops(what)) for cpu, what in self.tasks),
+            interrupts=tuple(InterruptSpec(cpu, 1, ops(what)) for cpu, what in self.lines),
+            knobs={},
+        )
+
+
+def _smp(one: int, other: int) -> Program:
+    return Program(f"smp {one} {other}", 2, ((0, one), (1, other)))
+
+
+def _up(one: int, other: int) -> Program:
+    return Program(f"up {one} {other}", 1, ((0, one), (0, other)))
+
+
+def _irq(one: int, other: int, dies: bool = False) -> Program:
+    return Program(f"irq {one} {other}", 1, ((0, one),), ((0, other),), dies=dies)
+
+
+PROGRAMS = [
+    *(_smp(1, 1), _smp(1, 2), _smp(3, 4), _smp(5, 5), _smp(6, 1), _smp(16, 16)),
+    *(_up(1, 1), _up(1, 2), _up(3, 4), _up(5, 5), _up(6, 6), _up(7, 7), _up(8, 8), _up(8, 7)),
+    *(_up(16, 16), _up(17, 17), _up(2, 6), _up(7, 6)),
+    *(_irq(1, 1), _irq(1, 2), _irq(6, 1), _irq(7, 7), _irq(8, 8), _irq(3, 4), _irq(16, 16)),
+    *(_irq(17, 17), _irq(18, 18), _irq(5, 5, dies=True), _irq(18, 5, dies=True)),
+    *(_smp(10, 11), _up(10, 11)),  # spinning
+    *(_smp(12, 13), _up(12, 13), _irq(13, 12, dies=True), _up(9, 9)),  # blocking
+    *(_smp(14, 15), _up(14, 15)),  # deadlock
+    *(_smp(18, 5), _up(18, 5), _smp(18, 18)),
+    Program("a task that moves", 2, ((0, 8),), migrations=1),
+    Program("another that moves", 2, ((0, 7),), migrations=1),
+    Program("with interrupts off", 2, ((0, 6),), migrations=1),
+    Program("interrupted elsewhere", 2, ((0, 1),), ((1, 1),)),
+]
+
+
+@functools.cache
+def tiny() -> Machine:
+    return build(load(TINY), None).machine
+
+
+def explored(program: Program) -> tuple[Explored, set[str]]:
+    """What the search counts, and the kinds of failure it finds."""
+    bounds = Bounds(migrations=program.migrations)
+    explorer = Explorer(tiny(), program.scenario(), bounds, default_limits(), stop_on_failure=False)
+    kinds: set[str] = set()
+    while not explorer.done:
+        found = [each.verdict for each in explorer.step()]
+        kinds |= {str(verdict.kind) for verdict in found if isinstance(verdict, Failed)}
+    assert explorer.complete
+    return explorer.explored, kinds
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_every_class_is_seen(program: Program) -> None:
+    listed: dict[brute.Class, str] = {}
+    limit = brute.Limit(program.migrations)
+    for run in brute.executions(tiny(), program.scenario(), limit):
+        assert run.trace is not None
+        word = str(run.verdict.kind) if isinstance(run.verdict, Failed) else "passed"
+        assert listed.setdefault(brute.class_of(run.trace), word) == word
+    passed = sum(word == "passed" for word in listed.values())
+    seen, kinds = explored(program)
+    assert seen.classes - seen.failures == passed
+    assert kinds == set(listed.values()) - {"passed"}
+    if not program.dies:
+        assert seen.classes == len(listed)
+
+
+def test_hardly_any_class_is_seen_twice() -> None:
+    ratios = []
+    for program in PROGRAMS:
+        seen, _ = explored(program)
+        ratios.append(seen.executions / seen.classes)
+    assert sum(ratios) / len(ratios) <= 1.2
+
+
+# ---- allocators
+
+
+@functools.cache
+def machine_of(name: str) -> Machine:
+    return build(load(ROOT / "targets" / name), None).machine
+
+
+def small_scope(machine: Machine, migrations: int = 0) -> list[Scenario]:
+    knobs = readings(machine.info["knobs"], {})[-1:]
+    scope = Scope(2, 2, 1, 2, migrations, machine.info["page_size_small"], (8,), knobs)
+    return list(scenarios(scope))
+
+
+def classes(machine: Machine, scenario: Scenario, bounds: Bounds) -> frozenset[int]:
+    explorer = Explorer(machine, scenario, bounds, default_limits(), stop_on_failure=False)
+    while not explorer.done:
+        explorer.step()
+    return explorer.classes
+
+
+@pytest.mark.parametrize("name", ["irq_safe", "garbage_sink"])
+def test_all_within_a_bound_is_seen_with_it_and_without(name: str) -> None:
+    """The engine's own list of all orders with one preemption, on an allocator that passes it."""
+    machine = machine_of(name)
+    scope = [scenario for scenario in small_scope(machine) if not scenario.interrupts]
+    for scenario in scope:
+        everything = classes(machine, scenario, Bounds(preemptions=1, reduce=False))
+        assert classes(machine, scenario, Bounds(preemptions=1)) >= everything
+        assert classes(machine, scenario, Bounds()) >= everything
+
+
+def test_moves_and_interrupts_within_a_bound_are_seen() -> None:
+    machine = machine_of("irq_safe")
+    for scenario in small_scope(machine, migrations=1):
+        bounds = Bounds(preemptions=0, migrations=1, reduce=False)
+        everything = classes(machine, scenario, bounds)
+        assert classes(machine, scenario, Bounds(migrations=1)) >= everything
+
+
+# ---- proofs
+
+
+def proof(tmp_path: Path, target: str, environment: str, **how: object) -> check.Verified:
+    options = check.VerifyOptions(
+        target=str(ROOT / "targets" / target),
+        environment=environment,
+        out=tmp_path,
+        **how,  # type: ignore[arg-type]
+    )
+    return check.verify(options)
+
+
+@pytest.mark.parametrize("environment", ["up", "smp"])
+def test_original_is_verified_without_interrupts(tmp_path: Path, environment: str) -> None:
+    verified = proof(tmp_path, "original", environment, operations=4, preemptions=2, jobs=1)
+    assert verified.coverage.complete
+    assert verified.coverage.limited == 0  # any number of preemptions, then
+    assert not verified.failures
+
+
+def test_irq_safe_is_verified_with_them(tmp_path: Path) -> None:
+    coverage = proof(tmp_path, "irq_safe", "smp-irq", operations=2).coverage
+    assert coverage.complete
+    assert {each["page_supply_may_sleep"] for each in coverage.knobs} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("target", "environment"),
+    [("original", "up-irq"), ("planted/aba_stack", "smp"), ("planted/per_cpu_lock", "smp-irq")],
+)
+def test_what_is_broken_is_not(tmp_path: Path, target: str, environment: str) -> None:
+    verified = proof(tmp_path, target, environment, operations=4, jobs=1)
+    assert not verified.coverage.complete
+    assert verified.failures
+    file = verified.failures[0].file
+    assert file is not None
+    assert isinstance(check.replay(file, target=str(ROOT / "targets" / target)).verdict, Failed)
+
+
+def test_an_interrupted_proof_goes_on(tmp_path: Path) -> None:
+    how = {"operations": 3, "jobs": 1}
+    whole = proof(tmp_path / "whole", "garbage_sink", "smp", **how)
+    first = proof(tmp_path / "parts", "garbage_sink", "smp", seconds=0.05, **how)
+    assert not first.coverage.complete
+    assert first.coverage.verdict == "incomplete"
+    last = proof(tmp_path / "parts", "garbage_sink", "smp", **how)
+    assert last.coverage.complete
+    assert last.coverage.classes == whole.coverage.classes
+    assert last.coverage.scenarios == whole.coverage.scenarios
+
+
+def test_processes_count_alike(tmp_path: Path) -> None:
+    one = proof(tmp_path / "one", "irq_safe", "up-irq", operations=3, jobs=1).coverage
+    two = proof(tmp_path / "two", "irq_safe", "up-irq", operations=3, jobs=2).coverage
+    assert (one.classes, one.executions) == (two.classes, two.executions)
