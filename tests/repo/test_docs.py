@@ -126,12 +126,16 @@ def test_local_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", documents(), ids=name)
 def test_paths_in_prose_exist(page: Path) -> None:
     """A page that names a file is read to find it; renaming the file has to touch the page."""
-    paths = re.findall(r"`((?:src|tests|docs|ci|bench|targets)/[\w./-]+)`", page.read_text("utf-8"))
+    paths = re.findall(
+        r"`((?:src|tests|docs|ci|bench|targets|fuzz|corpora)/[\w./-]+)`", page.read_text("utf-8")
+    )
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_readme_names_the_test_command() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first = re.search(r"^\$ (.*)$", readme, re.MULTILINE)
+    assert first is not None and first[1].endswith("pytest -n auto fuzz/")
     assert "sh ci/test.sh" in readme
     assert "sh ci/test.sh" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
