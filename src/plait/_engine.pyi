@@ -161,6 +161,7 @@ class Bounds(TypedDict):
     preemptions: int | None
     interrupts: int | None
     migrations: int
+    deviations: int | None
     reduce: bool
 
 class ExploreResult(TypedDict):

@@ -20,12 +20,14 @@ class Bounds:
     """Which executions are meant.
 
     preemptions: switches away from a context that could have gone on; None: any number. interrupts,
-    migrations: how many. reduce: False: every order, however many are equivalent.
+    migrations: how many. reduce: False: every order, however many are equivalent; only then
+    deviations: of the schedule, None: any number.
     """
 
     preemptions: int | None = None
     interrupts: int | None = None
     migrations: int = 0
+    deviations: int | None = None
     reduce: bool = True
 
 
@@ -72,6 +74,7 @@ class Explorer:
             "preemptions": bounds.preemptions,
             "interrupts": bounds.interrupts,
             "migrations": bounds.migrations,
+            "deviations": bounds.deviations,
             "reduce": bounds.reduce,
         }
         self._engine = _engine.Explorer(

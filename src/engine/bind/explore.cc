@@ -18,7 +18,7 @@ Bounds bounds_from(const nb::dict& object) {
     const nb::object value = object[key];
     return value.is_none() ? Bounds::kNone : nb::cast<uint32_t>(value);
   };
-  return {get("preemptions"), get("interrupts"), get("migrations"), nb::cast<bool>(object["reduce"])};
+  return {get("preemptions"), get("interrupts"), get("migrations"), get("deviations"), nb::cast<bool>(object["reduce"])};
 }
 
 class PythonExplorer {

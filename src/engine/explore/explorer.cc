@@ -63,7 +63,7 @@ std::vector<Finding> Explorer::step(double seconds, uint64_t executions_max) {
 
 bool Explorer::within(const Spent& spent) const {
   return spent.preemptions <= bounds_.preemptions && spent.interrupts <= bounds_.interrupts &&
-         spent.migrations <= bounds_.migrations;
+         spent.migrations <= bounds_.migrations && spent.deviations <= bounds_.deviations;
 }
 
 void Explorer::run(const Plan& plan, std::vector<Finding>& findings) {
@@ -163,6 +163,7 @@ void Explorer::expand() {
 bool Explorer::affordable(uint32_t cut, const Decision& decision) const {
   const Guide::Taken& taken = guide_.taken()[cut];
   Spent spent = taken.before;
+  spent.deviations += !bounds_.reduce;
   switch (decision.kind) {
     case Decision::Kind::kRun: spent.preemptions += !taken.forced && decision.process != taken.standard; break;
     case Decision::Kind::kInterrupt: ++spent.interrupts; break;

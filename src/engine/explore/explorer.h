@@ -33,7 +33,8 @@ struct Bounds {
   uint32_t preemptions = kNone;
   uint32_t interrupts = kNone;
   uint32_t migrations = 0;
-  bool reduce = true;  // false: every order, equivalent or not
+  uint32_t deviations = kNone;  // with `reduce` it says nothing
+  bool reduce = true;           // false: every order, equivalent or not
 };
 
 struct ExplorerCounters {

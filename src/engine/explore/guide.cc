@@ -107,6 +107,7 @@ Choice Guide::choose(Moves& moves, const Point& point) {
       if (i != chosen) others.push_back(decision_of(enabled[i]));
     }
   }
+  spent_.deviations += chosen != 0;
   switch (move.kind) {
     case MoveKind::kGo:
     case MoveKind::kPreempt: spent_.preemptions += chosen != 0 && !point.forced; break;

@@ -22,6 +22,7 @@ struct Spent {
   uint32_t preemptions = 0;
   uint32_t interrupts = 0;
   uint32_t migrations = 0;
+  uint32_t deviations = 0;  // with those where some switch was forced
   bool operator==(const Spent&) const = default;
 };
 

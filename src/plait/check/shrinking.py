@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from plait import codec
+from plait.check.certify import certified
 from plait.check.hunting import Hunter
 from plait.check.repeat import Built, build_for, names_of, repeatable
 from plait.check.same import beside, cause
@@ -51,11 +52,10 @@ class ShrunkFailure:
 
 
 def minimality(shrunk: Shrunk) -> str:
-    """How sure it is that nothing smaller fails so.
-
-    The place of certification: an exhaustive search of all that is smaller says more than passes
-    and hunts, which only found nothing.
-    """
+    """How sure it is that nothing smaller fails so; see check/certify.py."""
+    if shrunk.certified:
+        programs = f"{shrunk.programs} smaller program{'s' * (shrunk.programs != 1)}"
+        return f"certified ({programs}, {shrunk.schedules:,} schedules tried)"
     return "within budget" if shrunk.complete else "as far as the time went"
 
 
@@ -85,20 +85,20 @@ class Judging:
 
     def __init__(self, built: Built, content: FailureFile) -> None:
         self._built = built
-        self._limits = beside(built, content)
+        self.limits = beside(built, content)
         self._wanted = cause(built, content.verdict)
 
     def __call__(self, candidate: Candidate) -> Judged | None:
         """The candidate as it was applied; None: it does not fail so."""
         run = self._built.machine.run
         try:
-            first = run(candidate.scenario, candidate.schedule, limits=self._limits)
+            first = run(candidate.scenario, candidate.schedule, limits=self.limits)
         except InvalidScenario:  # a size or a knob that the target does not take
             return None
         if cause(self._built, first.verdict) != self._wanted:
             return None
         applied = Candidate(candidate.scenario, first.schedule)
-        detailed = run(applied.scenario, applied.schedule, detail=True, limits=self._limits)
+        detailed = run(applied.scenario, applied.schedule, detail=True, limits=self.limits)
         assert detailed.trace is not None
         if detailed.dropped_deviations or cause(self._built, detailed.verdict) != self._wanted:
             return None
@@ -124,6 +124,8 @@ def shrink_failure(
     hunter = Hunter(built, content)
     done = shrink(start, judge, budget, hunter.hunts(), on_progress)
     done = replace(done, executions=done.executions + hunter.executions)
+    if done.complete:
+        done = certified(built.machine, judge.limits, done, judge, budget)
     scenario, schedule = done.judged.candidate
     run = built.machine.run(scenario, schedule, limits=content.limits)
     smaller = replace(

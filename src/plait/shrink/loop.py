@@ -26,13 +26,22 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """What came of it. complete: no pass had anything left to try; else the budget was spent."""
+    """What came of it.
+
+    complete: no pass had anything left to try; else the budget was spent. certified: everything
+    smaller was tried, programs and schedules say how much that was. misses: how often that found
+    something that the passes had not.
+    """
 
     judged: Judged
     before: Size
     executions: int
     seconds: float
     complete: bool
+    certified: bool = False
+    programs: int = 0
+    schedules: int = 0
+    misses: int = 0
 
 
 class _Spent(Exception):
