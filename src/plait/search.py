@@ -36,7 +36,8 @@ class SearchOptions:
     seed: fixes the whole search, 0 to 2^63 - 1. executions: how many; None: until nobody asks for
     more. stop_on_failure: the first failure ends the search. by_cut: tell failures apart also by
     where the last deviation cut whom. empty_sink: show every step to a check that does nothing,
-    to measure what that costs. Raises InvalidOption.
+    to measure what that costs. scenario: run schedules of this one only; None: generated ones.
+    Raises InvalidOption.
     """
 
     environment: Environment
@@ -49,6 +50,7 @@ class SearchOptions:
     stop_on_failure: bool = True
     by_cut: bool = False
     empty_sink: bool = False
+    scenario: Scenario | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= SEED_MAX:
@@ -77,6 +79,7 @@ class SearchOptions:
             "stop_on_failure": self.stop_on_failure,
             "by_cut": self.by_cut,
             "empty_sink": self.empty_sink,
+            "scenario": self.scenario.to_json() if self.scenario else None,
             "limits": self.limits.to_json(),
         }
 

@@ -241,6 +241,8 @@ def test_interrupts_off_on_the_cpu() -> None:
     ],
 )
 def test_mistakes(mistake: object, words: str) -> None:
+    with pytest.raises(InvalidOption, match="has a device"):
+        LiveRun("irq_safe", "virtio-blk")
     run = LiveRun("original", "up-irq")
     with pytest.raises(InvalidOption, match=words):
         mistake(run)  # type: ignore[operator]

@@ -14,11 +14,11 @@ from plait import native
 from plait.discovery import load
 from plait.environment import find_environment
 from plait.machine import Machine, default_limits
-from plait.search import Finding, Search, SearchOptions
+from plait.search import Search, SearchOptions
 from plait.symbols import Symbols
 from plait.target import Target
 from plait.trace import Event, EventKind, Trace
-from plait.verdict import Failed, FailureKind
+from plait.verdict import Failed, FailureKind, Verdict
 
 SLICE_SECONDS = 0.5
 FRONT, POP, PUSH = "queue.front()", "queue.pop()", "queue.push(o)"
@@ -27,9 +27,9 @@ FRONT, POP, PUSH = "queue.front()", "queue.pop()", "queue.push(o)"
 class Run:
     """A failing execution, its steps told by the source lines that they are on."""
 
-    def __init__(self, finding: Finding, trace: Trace, symbols: Symbols) -> None:
-        assert isinstance(finding.verdict, Failed)
-        self.kind = finding.verdict.kind
+    def __init__(self, verdict: Verdict, trace: Trace, symbols: Symbols) -> None:
+        assert isinstance(verdict, Failed)
+        self.kind = verdict.kind
         self.events = trace.events
         self._symbols = symbols
 
@@ -181,7 +181,7 @@ def failing_runs(target: Target, environment: str, executions: int, seed: int) -
                 finding.scenario, finding.schedule, detail=True, limits=finding.limits
             )
             assert result.verdict == finding.verdict and result.trace is not None
-            yield Run(finding, result.trace, symbols)
+            yield Run(finding.verdict, result.trace, symbols)
 
 
 def first_sightings(executions: int, seed: int) -> dict[str, FailureKind]:

@@ -68,6 +68,13 @@ class PythonLive {
     return taken;
   }
 
+  bool preempt(uint32_t task) {
+    task_of(task);
+    bool done = false;
+    run_on(target_, [&] { done = live_.preempt(task); });
+    return done;
+  }
+
   bool interrupt(uint32_t line, uint32_t cpu) {
     if (line >= live_.scenario().lines.size()) throw nb::value_error("there is no such line");
     bool fired = false;
@@ -174,6 +181,7 @@ void add_live(nb::module_& module) {
       .def("add_line", &PythonLive::add_line, "line"_a)
       .def("drop_line", &PythonLive::drop_line)
       .def("steps", &PythonLive::steps, "context"_a, "count"_a)
+      .def("preempt", &PythonLive::preempt, "task"_a)
       .def("interrupt", &PythonLive::interrupt, "line"_a, "cpu"_a)
       .def("migrate", &PythonLive::migrate, "task"_a, "cpu"_a)
       .def("settle", &PythonLive::settle)

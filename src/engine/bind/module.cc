@@ -47,10 +47,19 @@ class EmptySink final : public AccessSink {
   void step(const AccessEvent&) override {}
 };
 
+SearchOptions search_options(const Target& target, const nb::dict& object) {
+  SearchOptions options = options_from(object);
+  if (object.contains("scenario") && !object["scenario"].is_none()) {
+    options.scenario = scenario_from(nb::cast<nb::dict>(object["scenario"]), target.declaration());
+  }
+  return options;
+}
+
 class PythonSearch {
  public:
   PythonSearch(Target& target, nb::dict options)
-      : target_(target), search_(machine(), target.declaration(), options_from(options)), limits_(options_from(options).limits),
+      : target_(target), search_(machine(), target.declaration(), search_options(target, options)),
+        limits_(options_from(options).limits),
         with_sink_(options.contains("empty_sink") && nb::cast<bool>(options["empty_sink"])) {}
 
   nb::dict step(double seconds) {

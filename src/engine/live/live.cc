@@ -45,6 +45,15 @@ uint32_t Live::steps(ContextId who, uint32_t steps) {
   return script_.taken();
 }
 
+bool Live::preempt(uint32_t task) {
+  refresh();
+  const CpuId cpu = machine_.contexts()[task]->cpu;
+  if (scenario_.tasks[task].operations.empty() || machine_.contexts()[task]->state != ContextState::kReady) return false;
+  run(Script::Then::kPreempt, {Act::Kind::kSteps, task_id(task), 0, cpu, 0, false});
+  script_.keep();
+  return script_.done();
+}
+
 bool Live::interrupt(uint32_t line, CpuId cpu) {
   const Act act{Act::Kind::kInterrupt, {}, 0, cpu, static_cast<uint8_t>(line), false};
   ++scenario_.lines[line].fires;

@@ -32,6 +32,8 @@ class Live {
 
   // Lets the context take steps as long as it can go on; how many it took.
   uint32_t steps(ContextId who, uint32_t steps);
+  // Lets what runs on its CPU go on until the task can be switched in, which takes a step. False: it never could.
+  bool preempt(uint32_t task);
   // Starts the handler. Where nothing can move, it comes before whatever moves next; one may wait so. False: interrupts
   // are off there, its handler runs, or the line goes elsewhere.
   bool interrupt(uint32_t line, CpuId cpu);

@@ -92,6 +92,16 @@ Choice Script::act(Moves& enabled) {
       const uint32_t index = taken() < request_.steps ? find(enabled.all(), request_) : kNone;
       return index == kNone ? kLeave : Choice{index, request_.steps - taken() - 1, Until::kOver};
     }
+    case Then::kPreempt: {
+      const std::span<const Move> moves = enabled.all();
+      const uint32_t in = done_ ? kNone : find(moves, request_);
+      if (done_) return kLeave;
+      done_ = in != kNone;
+      if (done_) return {in, 0, Until::kOver};
+      const auto goes_on = [&](const Move& move) { return move.kind == MoveKind::kGo && move.cpu == request_.cpu; };
+      const auto out = std::find_if(moves.begin(), moves.end(), goes_on);
+      return out == moves.end() ? kLeave : Choice{static_cast<uint32_t>(out - moves.begin()), 0, Until::kOver};
+    }
     case Then::kInterrupt:
     case Then::kMigrate: {
       const uint32_t index = done_ ? kNone : find(enabled.all(), request_);

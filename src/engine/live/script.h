@@ -29,6 +29,7 @@ class Script final : public Strategy {
   enum class Then : uint8_t {
     kStop,
     kSteps,      // `who` takes up to `steps` more, as long as it can go on
+    kPreempt,    // what runs on `cpu` goes on until `who` can be switched in, and that takes a step
     kInterrupt,
     kMigrate,
     kDefaults,   // to the end
@@ -44,7 +45,7 @@ class Script final : public Strategy {
   // The context had taken so many steps when the execution was left.
   void ended(ContextId who, uint32_t steps) { note(who, steps); }
 
-  bool done() const { return done_; }     // an interrupt or migration that was asked for was enabled
+  bool done() const { return done_; }     // what was asked for was enabled, if not steps
   bool idle() const { return following_; }  // after an execution: nothing could move any more, so nobody asked
   uint32_t dropped() const { return dropped_; }  // acts that were not enabled any more
   uint32_t taken() const { return idle() ? 0 : steps_of(request_.who) - base_; }  // steps, when those were asked for

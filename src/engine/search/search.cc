@@ -38,7 +38,8 @@ void Search::next_scenario() {
   Prng prng{scenario_seed_};
   limits_ = options_.limits;
   const bool standard_knobs = counters_.scenarios < kStandardScenarios;
-  scenario_ = generate(target_, options_.environment, options_.preset, size, standard_knobs, prng);
+  scenario_ = options_.scenario ? *options_.scenario
+                                : generate(target_, options_.environment, options_.preset, size, standard_knobs, prng);
   limits_.lock_orders = lock_orders_[scenario_.knobs];
   machine_.load(scenario_, limits_);
   load_ = machine_.loads();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct SearchOptions {
   bool stop_on_failure = true;  // a warning first gets some time to show what it leads to
   bool by_cut = false;  // failures are told apart also by where the last deviation cut, for studies of one bug's forms
   Limits limits;
+  std::optional<Scenario> scenario;  // instead of generated ones
 };
 
 struct Finding {

@@ -12,9 +12,7 @@ file like any other.
     print(run.verdict, run.save("failures"))
 """
 
-import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from plait import __version__
@@ -22,9 +20,16 @@ from plait.check.repeat import Built, build, names_of
 from plait.check.saving import save_in
 from plait.codec import FailureFile, Limits, Preset, Tier
 from plait.costs import Costs
-from plait.discovery import load
 from plait.environment import Environment, find_environment
 from plait.errors import InvalidOption, LiveRunOver, shown
+from plait.live.values import (
+    ALL_STEPS,
+    PAGES_DEFAULT,
+    HeldObject,
+    LiveContext,
+    built,
+    without_device,
+)
 from plait.machine import RunResult, default_limits, limits_from, result_from
 from plait.report import Names
 from plait.scenario import (
@@ -42,50 +47,6 @@ from plait.schedule import Schedule
 from plait.target import Target
 from plait.verdict import Verdict, verdict_from_json
 
-ALL_STEPS = 1 << 30
-"""As many steps as it takes: until the context has nothing left to do, or waits."""
-PAGES_DEFAULT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class HeldObject:
-    """A live object. slot: as alloc returned it. address: encoded, see trace. size: bytes.
-
-    holder: the context that allocated it, on CPU `cpu`.
-    """
-
-    slot: int
-    address: int
-    size: int
-    holder: str
-    cpu: int
-
-
-@dataclass(frozen=True, slots=True)
-class LiveContext:
-    """Where a context stands.
-
-    name: "task 0", "worker 1", "irq 0#2" (only the last activation of a line is listed). state:
-    "idle": it has nothing to do; "ready"; "blocked"; "spinning". steps: that it has taken. pc: of
-    the step that it is about to take, relative to the target; 0 when it is at none.
-    """
-
-    name: str
-    cpu: int
-    state: str
-    steps: int
-    pc: int
-
-
-@functools.lru_cache(maxsize=64)
-def built(target: str, tier: Tier | None = None, compiler: str | None = None) -> Built:
-    """The target of this name or in this folder, built and loaded once a process.
-
-    Raises what loading and building raise.
-    """
-    found = load(target)
-    return build(found, compiler, "" if found.name == target else target, tier)
-
 
 class LiveRun:
     """An execution in the making.
@@ -95,7 +56,7 @@ class LiveRun:
     interrupts come. tasks: on which CPU each begins; None: spread out. cpus: None: as the
     environment says. pages: that the supply has. knobs: by name; those left out are standard.
     preset: of page size and knobs. limits: None: the engine's own. tier: None: the target's first.
-    compiler: None: the first that is found.
+    compiler: None: the first that is found. on_failure: called once, when the run has failed.
 
     A task with nothing to do waits; it takes no step and bars nobody. Where it waited, it turns out
     later to have had its next operation before it all along: a recorded scenario has no time at
@@ -119,11 +80,12 @@ class LiveRun:
         limits: Limits | None = None,
         tier: Tier | None = None,
         compiler: str | None = None,
+        on_failure: "Callable[[LiveRun], None] | None" = None,
     ) -> None:
         self.built = _built(target, tier, compiler)
         info = self.built.machine.info
         environment = find_environment(env) if isinstance(env, str) else env
-        self.environment = environment.check(info, self.built.target.name)
+        self.environment = without_device(environment).check(info, self.built.target.name)
         self.preset = preset
         count = cpus or self.environment.cpus[1]
         on = range(self.environment.tasks[1]) if tasks is None else tasks
@@ -139,8 +101,12 @@ class LiveRun:
         )
         self.cpus = count
         self.tasks = len(start.tasks)
+        self.start_cpus = tuple(task.cpu for task in start.tasks)
+        self._on_failure = on_failure
         self._live = self.built.machine.live(start, limits or default_limits())
         self._slots = 0
+        self._freed: list[int] = []  # slots whose free was started
+        self._empty: list[int] = []  # and came to its end
         self._filled: set[int] = set()  # by an operation that was started
         self._lines: list[tuple[Op, ...]] = []
         self._fired: list[int] = []
@@ -148,12 +114,24 @@ class LiveRun:
     # ---- what can be done
 
     def slot(self) -> int:
-        """A slot that nothing was put into yet, for an allocation. Raises InvalidOption."""
-        if self._slots == SLOTS_MAX:
+        """A slot for an allocation: a new one, or when there is none left, one that was freed.
+
+        Raises InvalidOption when there is none of either.
+        """
+        if self._slots < SLOTS_MAX:
+            self._slots += 1
+            return self._slots - 1
+        if not self._empty and all(each.state == "idle" for each in self.contexts()):
+            self._empty, self._freed = self._freed, []
+        if not self._empty:
             what = f"all {SLOTS_MAX} slots are used"
-            raise InvalidOption(what, None, "begin another live run: a scenario has no more")
-        self._slots += 1
-        return self._slots - 1
+            raise InvalidOption(what, None, "free some objects, and settle")
+        return self._empty.pop()
+
+    @property
+    def slots_left(self) -> int:
+        """How many slots were never used; after that those that were freed are used again."""
+        return SLOTS_MAX - self._slots
 
     def start(self, task: int, op: Op) -> None:
         """Gives the task an operation to do after those that it has. It takes no step yet."""
@@ -189,7 +167,9 @@ class LiveRun:
         self._check_over()
         if steps < 1:
             return 0
-        return self._live.steps(name, min(steps, ALL_STEPS))
+        taken = self._live.steps(name, min(steps, ALL_STEPS))
+        self._look()
+        return taken
 
     def interrupt(self, cpu: int, ops: Sequence[Op], *, steps: int = ALL_STEPS) -> str | None:
         """Interrupts the CPU with a handler that has this program, and lets it take `steps` steps.
@@ -200,19 +180,17 @@ class LiveRun:
         """
         self._check_cpu(cpu)
         program = tuple(ops)
-        filled = self._filled.copy()
+        filled, freed = self._filled.copy(), len(self._freed)
         self._check_ops(program)
-        busy = {each.name.partition("#")[0] for each in self.contexts() if each.state != "idle"}
-        for line, known in enumerate(self._lines):
-            if known == program and f"irq {line}" not in busy:
-                break
-        else:
-            line = self._new_line(program)
-        if not self._live.interrupt(line, cpu):
+        line = self._line_of(program)
+        fired = self._live.interrupt(line, cpu)
+        self._look()
+        if not fired:
             if self._fired[line] == 0:
                 self._live.drop_line()
                 del self._lines[line], self._fired[line]
                 self._filled = filled
+            del self._freed[freed:]
             return None
         self._fired[line] += 1
         name = f"irq {line}#{self._fired[line] - 1}"
@@ -221,8 +199,15 @@ class LiveRun:
         return name
 
     def preempt(self, task: int) -> bool:
-        """Switches the task in on its CPU, and it takes a step; whether that was possible."""
-        return self.run(task, 1) == 1
+        """Switches the task in on its CPU as soon as that is possible, and it takes a step.
+
+        What runs there goes on until it can be preempted. False when it never could be, or when the
+        task has nothing to do.
+        """
+        self._check_task(task)
+        done = self._live.preempt(task)
+        self._look()
+        return done
 
     def migrate(self, task: int, cpu: int) -> bool:
         """Moves the task to another CPU; False when it cannot be preempted where it is.
@@ -234,7 +219,9 @@ class LiveRun:
         if not self.environment.migration:
             what = f'tasks are pinned in environment "{self.environment.name}"'
             raise InvalidOption(what, None, "take one with migration, as smp or smp-irq")
-        return self._live.migrate(task, cpu)
+        moved = self._live.migrate(task, cpu)
+        self._look()
+        return moved
 
     def settle(self) -> Verdict:
         """Runs everything that was started to its end, and judges the end: the verdict.
@@ -243,6 +230,7 @@ class LiveRun:
         """
         self._check_over()
         self._live.settle()
+        self._look()
         return self.verdict
 
     # ---- what can be seen
@@ -328,9 +316,25 @@ class LiveRun:
         content = self.content()
         return save_in(Path(folder), content)
 
+    @property
+    def lines(self) -> int:
+        """How many interrupt lines have a program; a machine has 8."""
+        return len(self._lines)
+
     # ---- what cannot be
 
-    def _new_line(self, program: tuple[Op, ...]) -> int:
+    def _look(self) -> None:
+        if self._on_failure is not None and self._live.failed:
+            on_failure, self._on_failure = self._on_failure, None
+            on_failure(self)
+
+    def _line_of(self, program: tuple[Op, ...]) -> int:
+        """A line with this program whose handler does not run now."""
+        for line, known in enumerate(self._lines):
+            if known == program:
+                runs = (each for each in self.contexts() if each.state != "idle")
+                if not any(each.name.startswith(f"irq {line}#") for each in runs):
+                    return line
         if len(self._lines) == LINES_MAX:
             what = f"all {LINES_MAX} interrupt lines have programs"
             raise InvalidOption(what, None, "fire one of them again: give the same operations")
@@ -369,6 +373,7 @@ class LiveRun:
                 what = f"nothing was allocated into slot {op.slot}"
                 raise InvalidOption(what, None, "take one that alloc() returned")
         self._filled = filled
+        self._freed += [op.slot for op in ops if op.kind is OpKind.FREE]
 
 
 def _built(target: str | Path | Target | Built, tier: Tier | None, compiler: str | None) -> Built:
@@ -377,6 +382,3 @@ def _built(target: str | Path | Target | Built, tier: Tier | None, compiler: str
     if isinstance(target, Target):
         return build(target, compiler, str(target.folder), tier)
     return built(str(target), tier, compiler)
-
-
-__all__ = ["ALL_STEPS", "HeldObject", "LiveContext", "LiveRun"]

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A state machine that uses an allocator as a kernel does, on a live run."""
+
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hypothesis import reject
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    multiple,
+    precondition,
+    rule,
+)
+
+from plait.codec import Preset, Tier
+from plait.environment import Environment, find_environment
+from plait.hypothesis.failures import OUT_DEFAULT, is_last_example, raised, tell
+from plait.hypothesis.surviving import content_of, search_schedules
+from plait.hypothesis.values import knobs_of, sizes_of
+from plait.live import ALL_STEPS, PAGES_DEFAULT, LiveRun, without_device
+from plait.machine import default_limits
+from plait.scenario import LINES_MAX, Op, OpKind
+from plait.verdict import Failed, FailureKind
+
+COUNT_MAX = 3  # objects in one rule
+_CUT_MAX = 40  # steps; operations of most allocators take fewer
+# None, to the end, half of the time and for the smallest example; else so many steps.
+STEPS: st.SearchStrategy[int | None] = st.sampled_from(
+    [*[None] * _CUT_MAX, *range(1, _CUT_MAX + 1)]
+)
+
+
+class AllocatorMachine(RuleBasedStateMachine):
+    """Uses an allocator in every way that its environment allows, and fails when it fails.
+
+        class Original(AllocatorMachine):
+            target, env = "original", "up-irq"
+
+        TestOriginal = Original.TestCase
+
+    Subclasses set what they want otherwise. target: a name or folder; env: of which the machine has
+    the most CPUs and tasks; cpus, tasks (the CPU of each), pages, knobs, preset, tier, compiler: as
+    LiveRun has them. vary_knobs: each example draws knobs, mostly standard, before its first rule.
+    sizes: to allocate, in bytes, several times the same: more often; None: those of the target.
+    order_checks: races are failures, looked for at
+    the end of an example, which then looks for `consequences` executions at what they lead to.
+    kinds: only failures of these kinds count, an example that fails otherwise is passed over; None:
+    all. out: the folder for failure files, None: none. shrink_seconds: for the last example.
+
+    `live` is the live run, `objects` the bundle of live objects (slots). A rule's `steps` says
+    where it is cut: None: it runs to its end. Rules and invariants of a subclass are added to those
+    here; a method of the same name replaces one of these, and is drawn the same arguments unless it
+    is a rule by itself.
+    """
+
+    target: ClassVar[str | Path]
+    env: ClassVar[str | Environment] = "smp-irq"
+    cpus: ClassVar[int | None] = None
+    tasks: ClassVar[Sequence[int] | None] = None
+    pages: ClassVar[int] = PAGES_DEFAULT
+    knobs: ClassVar[Mapping[str, int]] = {}
+    vary_knobs: ClassVar[bool] = False
+    preset: ClassVar[Preset] = Preset.SMALL
+    tier: ClassVar[Tier | None] = None
+    compiler: ClassVar[str | None] = None
+    sizes: ClassVar[Sequence[int] | None] = None
+    order_checks: ClassVar[bool] = True
+    consequences: ClassVar[int] = 1000
+    kinds: ClassVar[Collection[FailureKind] | None] = None
+    out: ClassVar[str | os.PathLike[str] | None] = OUT_DEFAULT
+    shrink_seconds: ClassVar[float] = 5.0
+
+    objects = Bundle("objects")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        rules = _rules_for(cls)
+        for name in RULES:
+            mine = cls.__dict__.get(name)
+            if mine is None:
+                mine = _plain(getattr(cls, name))
+            elif hasattr(mine, "hypothesis_stateful_rule"):
+                continue
+            setattr(cls, name, _rule(mine, rules[name]) if name in rules else mine)
+        if cls.vary_knobs:
+            drawn = st.deferred(lambda: knobs_of(cls.target, cls.tier, cls.compiler))
+            cls.set_knobs = initialize(knobs=drawn)(_plain(cls.set_knobs))  # type: ignore[method-assign]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self._begin(self.knobs)
+        self._ending = False
+        self.unsettled = 0  # rules since the last settle
+        self.cut = False  # one of them was cut, so perhaps a task has something left to do
+        self._cpus = list(self.live.start_cpus)
+        self._allocated: dict[int, int] = {}  # slot → the task that is at home where that was
+
+    def _begin(self, knobs: Mapping[str, int]) -> LiveRun:
+        return LiveRun(
+            self.target,
+            self.env,
+            cpus=self.cpus,
+            tasks=self.tasks,
+            pages=self.pages,
+            knobs=knobs,
+            preset=self.preset,
+            limits=replace(default_limits(), order_checks=self.order_checks),
+            tier=self.tier,
+            compiler=self.compiler,
+            on_failure=self._failed,
+        )
+
+    # ---- rules
+
+    def set_knobs(self, knobs: dict[str, int]) -> None:
+        """Before all else, with `vary_knobs`: the target's knobs get other values."""
+        if knobs:
+            self.live = self._begin({**knobs, **self.knobs})
+
+    def alloc(
+        self, task: int, size: int, count: int, steps: int | None
+    ) -> int | MultipleResults[int]:
+        """A task allocates objects, one after another; steps: of all together."""
+        slots = [self.live.slot() for _ in range(count)]
+        self._allocated |= dict.fromkeys(slots, task)
+        self._start(task, [Op(OpKind.ALLOC, slot, size) for slot in slots], steps)
+        return multiple(*slots)
+
+    def free_here(self, obj: int, steps: int | None) -> None:
+        """The task that allocated it frees an object."""
+        self._start(self._allocated[obj], [Op(OpKind.FREE, obj)], steps)
+
+    def free_elsewhere(self, obj: int, nth: int, steps: int | None) -> None:
+        """A task on another CPU frees an object; nth: which one of them."""
+        home = self._cpus[self._allocated[obj]]
+        others = [task for task, cpu in enumerate(self._cpus) if cpu != home]
+        task = others[nth % len(others)] if others else self._allocated[obj]
+        self._start(task, [Op(OpKind.FREE, obj)], steps)
+
+    def migrate(self, task: int, cpu: int) -> None:
+        """A task moves to another CPU, if it can be preempted."""
+        if self.live.migrate(task, cpu):
+            self._cpus[task] = cpu
+
+    def interrupt_alloc(self, cpu: int, size: int, steps: int | None) -> int | MultipleResults[int]:
+        """A handler interrupts what runs on the CPU and allocates."""
+        self.unsettled += 1
+        slot = self.live.slot()
+        if self.live.interrupt(cpu, [Op(OpKind.ALLOC, slot, size)], steps=steps or ALL_STEPS):
+            self._allocated[slot] = self._some_task(cpu)
+            return slot
+        return multiple()
+
+    def interrupt_free(self, cpu: int, obj: int, steps: int | None) -> None:
+        """A handler interrupts what runs on the CPU and frees an object."""
+        if not self.live.interrupt(cpu, [Op(OpKind.FREE, obj)], steps=steps or ALL_STEPS):
+            self._start(self._allocated[obj], [Op(OpKind.FREE, obj)], steps)
+
+    def preempt(self, task: int) -> None:
+        """The task runs on its CPU, as soon as what runs there can be preempted."""
+        self.live.preempt(task)
+
+    def run(self, task: int, steps: int | None) -> None:
+        """The task goes on."""
+        self.live.run(task, steps or ALL_STEPS)
+
+    def settle(self) -> None:
+        """Everything that was started comes to its end, and conservation is checked."""
+        self.live.settle()
+        self.unsettled = 0
+        self.cut = False
+
+    def teardown(self) -> None:
+        """The end of an example: as settle, unless it has failed already."""
+        self._ending = True
+        if sys.exc_info()[0] is None and not self.live.failed:
+            self.live.settle()
+
+    # ---- for rules
+
+    def counts(self, failed: Failed) -> bool:
+        """Whether the failure is one to be found; `live` is the run that failed. See `kinds`."""
+        return self.kinds is None or failed.kind in self.kinds
+
+    def _start(self, task: int, ops: Sequence[Op], steps: int | None) -> None:
+        live = self.live
+        for op in ops:
+            live.start(task, op)
+        self.unsettled += 1
+        self.cut = self.cut or steps is not None
+        count = steps or ALL_STEPS
+        if live.run(task, count) == 0 and live.preempt(task):
+            live.run(task, count - 1)
+
+    def _some_task(self, cpu: int) -> int:
+        return self._cpus.index(cpu) if cpu in self._cpus else 0
+
+    def _pass_over(self) -> None:
+        if not self._ending:
+            reject()
+
+    def _failed(self, live: LiveRun) -> None:
+        verdict = live.verdict
+        if not isinstance(verdict, Failed):  # it gave up: no failure, and nothing more to do in it
+            return self._pass_over()
+        content = None
+        worth = self.kinds is None or not all(kind.is_warning for kind in self.kinds)
+        if verdict.kind.is_warning and self.consequences and worth:
+            worse = search_schedules(live.built, live.scenario, executions=self.consequences)
+            if worse is not None and isinstance(worse.verdict, Failed):
+                content = content_of(live.built, worse, live.environment)
+                verdict = worse.verdict
+        if not self.counts(verdict):
+            return self._pass_over()
+        if is_last_example():
+            content = content or live.content()
+            tell(live.built, content, seconds=self.shrink_seconds, out=self.out)
+        raise raised(verdict)
+
+
+RULES = (
+    *("alloc", "free_here", "free_elsewhere", "migrate", "interrupt_alloc", "interrupt_free"),
+    *("preempt", "run", "settle"),
+)
+
+
+def _rules_for(cls: type[AllocatorMachine]) -> dict[str, dict[str, Any]]:
+    """The arguments of each rule that makes sense in the environment."""
+    env = without_device(find_environment(cls.env) if isinstance(cls.env, str) else cls.env)
+    cpus = cls.cpus or env.cpus[1]
+    tasks = env.tasks[1] if cls.tasks is None else len(cls.tasks)
+    task, cpu = st.integers(0, tasks - 1), st.integers(0, cpus - 1)
+    # Only when one is drawn the target has to be built.
+    size = st.deferred(
+        lambda: st.sampled_from(cls.sizes or sizes_of(cls.target, cls.tier, cls.compiler))
+    )
+    obj = consumes(AllocatorMachine.objects)
+    rules: dict[str, dict[str, Any]] = {
+        "alloc": {
+            "target": AllocatorMachine.objects,
+            "task": task,
+            "size": size,
+            "count": st.integers(1, COUNT_MAX),
+            "steps": STEPS,
+        },
+        "free_here": {"obj": obj, "steps": STEPS},
+        "run": {"task": task, "steps": STEPS},
+        "settle": {},
+    }
+    if cpus > 1 and tasks > 1:
+        nth = st.integers(0, tasks - 2)
+        rules["free_elsewhere"] = {"obj": obj, "nth": nth, "steps": STEPS}
+    if cpus > 1 and env.migration:
+        rules["migrate"] = {"task": task, "cpu": cpu}
+    if tasks > 1:
+        rules["preempt"] = {"task": task}
+    if env.interrupts[1]:
+        target = AllocatorMachine.objects
+        rules["interrupt_alloc"] = {"target": target, "cpu": cpu, "size": size, "steps": STEPS}
+        rules["interrupt_free"] = {"cpu": cpu, "obj": obj, "steps": STEPS}
+    return rules
+
+
+def _plain(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method under a rule of a base class."""
+    marked = getattr(method, "hypothesis_stateful_rule", None)
+    plain: Callable[..., Any] = method if marked is None else marked.function
+    return plain
+
+
+def _rule(method: Callable[..., Any], arguments: dict[str, Any]) -> Callable[..., Any]:
+    decorate: Callable[..., Callable[..., Any]] = rule(**arguments)
+    made = decorate(method)
+    when = _PRECONDITIONS.get(method.__name__)
+    return made if when is None else precondition(when)(made)
+
+
+# Without them most rules of most examples would do nothing.
+_PRECONDITIONS: dict[str, Callable[[Any], bool]] = {
+    "alloc": lambda machine: machine.live.slots_left > COUNT_MAX,
+    "run": lambda machine: machine.cut,
+    "preempt": lambda machine: machine.cut,
+    "settle": lambda machine: machine.unsettled > 2,
+    "interrupt_alloc": lambda machine: machine.live.lines < LINES_MAX,
+    "interrupt_free": lambda machine: machine.live.lines < LINES_MAX,
+}
