@@ -17,7 +17,7 @@ from plait.search import Finding, SearchOptions
 
 # Bytes of an input, unless told otherwise: a header of about 20 bytes, and 4 for each operation
 # and deviation. Longer ones run slower and explain less.
-LENGTH_MAX = 96
+LENGTH_MAX = 64
 
 
 class AtherisMissing(UserError):

@@ -29,7 +29,7 @@ from plait.search import SearchOptions
 from plait.verdict import Failed
 
 SEEDS_DEFAULT = 24
-_OPERATIONS_FIRST, _OPERATIONS_LAST = 4, 12  # the longest that leave room for deviations
+_OPERATIONS_FIRST, _OPERATIONS_LAST = 4, 9  # the longest that leave room for deviations
 _DEVIATION = 2  # the low bits of a record's first byte, see src/engine/search/bytes.h
 _TRIES_MAX = 50  # for each seed
 
