@@ -6,6 +6,7 @@ Python. tests/quality/targets/tiny has the programs: a number names the steps of
 """
 
 import functools
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,6 +205,39 @@ def test_what_is_broken_is_not(tmp_path: Path, target: str, environment: str) ->
     file = verified.failures[0].file
     assert file is not None
     assert isinstance(check.replay(file, target=str(ROOT / "targets" / target)).verdict, Failed)
+
+
+MUTATIONS = {
+    # Another CPU's push between the two is forgotten.
+    "exchange": (
+        "cpu.taken = cpu.remote.exchange(nullptr, std::memory_order_acquire);",
+        "cpu.taken = cpu.remote.load(std::memory_order_acquire); cpu.remote.store(nullptr);",
+        "smp",
+        {"wake_threshold": 1},
+    ),
+    # Handlers come in.
+    "interrupts": (
+        "plait_irq_flags_t flags = plait_irq_save();\n  collect_first(&flags);\n  Object* object",
+        "plait_irq_flags_t flags = 1;\n  collect_first(&flags);\n  Object* object",
+        "up-irq",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_irq_safe_with_a_mutation_is_not_verified(tmp_path: Path, name: str) -> None:
+    right, wrong, environment, knobs = MUTATIONS[name]
+    mutant = tmp_path / "mutant"
+    shutil.copytree(ROOT / "targets" / "irq_safe", mutant, ignore=shutil.ignore_patterns("__*"))
+    source = mutant / "pool.cc"
+    text = source.read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    source.write_text(text.replace(right, wrong), encoding="utf-8")
+    options = check.VerifyOptions(str(mutant), environment, operations=4, knobs=knobs, out=tmp_path)
+    verified = check.verify(options)
+    assert verified.failures
+    assert not verified.coverage.complete
 
 
 def test_an_interrupted_proof_goes_on(tmp_path: Path) -> None:
