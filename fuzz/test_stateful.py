@@ -13,7 +13,7 @@ from plait.hypothesis import AllocatorFailure, AllocatorMachine
 from plait.pytest_plugin import PlaitCell
 from plait.target import Expect
 
-MORE = 5  # times as many examples to find what is declared
+MORE = 40  # times as many examples, at most, to find what is declared
 
 
 def machine_of(cell: PlaitCell, fails: bool) -> type[AllocatorMachine]:
