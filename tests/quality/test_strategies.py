@@ -105,10 +105,11 @@ def rff_promise(bug: Bug) -> float:
 
 def portfolio_promise(bug: Bug) -> float:
     """The share of each of two members, with what that one promises."""
-    return 1 / 11 * pct_promise(bug) + SURW_SHARE * surw_promise(bug)
+    return PCT_SHARE * pct_promise(bug) + SURW_SHARE * surw_promise(bug)
 
 
-SURW_SHARE = 6 / 11
+SURW_SHARE = 10 / 16
+PCT_SHARE = 1 / 16
 
 
 def built(folder: Path, **defines: int) -> Machine:

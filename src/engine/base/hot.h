@@ -24,6 +24,7 @@ enum GranuleState : uint32_t {
   kLive = 2,      // inside an object that a caller holds: an allocator may read it, not write it
   kFreedPage = 3, // on a page that was given back
   kReadOnly = 4,  // constants
+  kWatched = 5,   // as kOwned, and the engine is to be asked about each access
 };
 
 // How an access was announced. Values are part of the trace format.

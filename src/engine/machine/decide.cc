@@ -181,6 +181,11 @@ Footprint Machine::next(const Move& move) {
   return footprint;
 }
 
+void Machine::watch(std::span<const uintptr_t> granules) {
+  watching_ = !granules.empty();
+  memory_.watch(granules);
+}
+
 // Asks the strategy until somebody takes a step; that context, or null when nothing can move, or shall.
 Context* Machine::decide() {
   for (;;) {
@@ -233,11 +238,17 @@ void Machine::record_deviation(const Move& move) {
 }
 
 Context* Machine::find(ContextId id) {
-  for (Context* used : used_) {
-    Context& context = *used;
-    if (context.state != ContextState::kUnused && context.id == id) return &context;
+  uint32_t slot = 1 + uint32_t{id.number};
+  switch (id.kind) {
+    case ContextKind::kStart: return nullptr;
+    case ContextKind::kTask: break;
+    case ContextKind::kWorker: slot += task_count_; break;
+    case ContextKind::kIrq: slot = kHandlerSlot + uint32_t{id.number}; break;
+    case ContextKind::kDevice: slot = kSlots + uint32_t{id.number}; break;
   }
-  return nullptr;
+  if (slot >= kContexts) return nullptr;
+  Context& context = contexts_[slot];
+  return context.state != ContextState::kUnused && context.id == id ? &context : nullptr;
 }
 
 Context* Machine::apply(const Move& move) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The deterministic machine: CPUs, contexts, memory and the rules by which they take steps. machine.md is the normative
-// text. Executes (target, scenario, schedule) and returns a verdict; the schedule comes from a Strategy and is always
-// recorded.
+// text. Executes (target, scenario, schedule) and returns a verdict; the schedule, always recorded, is a Strategy's.
 //
 // One function decides (decide.cc), one announces (step.cc); kernel.cc and waits.cc are what plait/kernel.h promises,
 // operations.cc runs the programs and judges what alloc and free answered, quiescence.cc judges the end.
@@ -174,7 +173,7 @@ class Machine : private Moves {
   // step.cc
   void step(EventKind kind, uintptr_t pc, uintptr_t address = 0, size_t size = 0, uint32_t access = 0) {
     if (stack_pointer() < hot_.stack_limit) [[unlikely]] stack_overflow(pc);
-    if (hot_.fuel > 0) [[likely]] {
+    if (hot_.fuel > 0 && !(watching_ && address != 0)) [[likely]] {
       --hot_.fuel;
       kernel_steps_ += mode_ == Mode::kRun;
       return;
@@ -209,6 +208,7 @@ class Machine : private Moves {
   Context* decide();
   std::span<const Move> all() override;  // of the moves enabled now
   Footprint next(const Move& move) override;
+  void watch(std::span<const uintptr_t> granules) override;
   bool limited() const;
   bool default_move(Move& move);
   bool can_go(const Context& context) const;
@@ -381,7 +381,7 @@ class Machine : private Moves {
   bool slow_ = false;  // no fuel: every step passes through the engine
 
   int64_t granted_ = 0, quiet_left_ = 0, slice_left_ = 0;
-  bool must_ask_ = false, ask_on_change_ = false;
+  bool must_ask_ = false, ask_on_change_ = false, watching_ = false;
   bool limited_ = false;  // when last asked, moves were missing because interrupts or preemption were off
   uint32_t slots_used_ = 0;
   uint64_t progress_ = 0;  // changes whenever the engine is called

@@ -261,7 +261,7 @@ void Machine::begin_run(const RunOptions& options) {
   granted_ = hot_.fuel = quiet_left_ = 0;
   slice_left_ = kSlice;
   must_ask_ = true;
-  ask_on_change_ = false;
+  ask_on_change_ = watching_ = false;
   steps_ = kernel_steps_ = operations_ = wait_serial_ = spin_turns_ = behaviour_ = last_cut_ = deferred_ = 0;
   current_ = last_ = nullptr;
   errno = 0;

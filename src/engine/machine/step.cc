@@ -95,7 +95,8 @@ void Machine::step_slow(const PendingStep& step) {
   context.pending = step;
   check_limits(context);
   if (slice_left_ <= 0) look_for_spin(context);
-  if (quiet_left_ <= 0 || must_ask_ || !can_go(context)) transfer(decide());
+  const bool watched = watching_ && memory_.watched(step.address);
+  if (quiet_left_ <= 0 || must_ask_ || watched || !can_go(context)) transfer(decide());
   context.spinning = false;
   note_step(context);
   grant();

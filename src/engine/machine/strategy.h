@@ -51,8 +51,10 @@ struct Footprint {
 class Moves {
  public:
   virtual std::span<const Move> all() = 0;  // [0] is the default move; go and interrupt carry in `who` who would run
-  // Of a go or a preempt that is enabled. Up to date only where every step is asked about.
+  // Of a go or a preempt that is enabled.
   virtual Footprint next(const Move& move) = 0;
+  // From now on in this execution every step on one of these is asked about, however long the quiet time. 16 at most.
+  virtual void watch(std::span<const uintptr_t> granules) = 0;
 
  protected:
   ~Moves() = default;

@@ -112,6 +112,7 @@ void Memory::snapshot() {
 }
 
 void Memory::rollback() {
+  watched_count_ = 0;
   undo_to(undo_at_snapshot_, changes_at_snapshot_);
   held_ = held_at_snapshot_;
   for (size_t i = runs_at_snapshot_; i < runs_.size(); ++i) {
@@ -163,17 +164,39 @@ void Memory::write64(uintptr_t address, uint64_t value) {
 }
 
 void Memory::set_state(uintptr_t address, size_t size, GranuleState state) {
-  if (!in_pages(address) || run_index_[page_of(address)] <= runs_at_snapshot_) return change_state(address, size, state);
+  if (journaled(address)) return change_state(address, size, state);
   // With the current epoch: nothing of such a page needs the undo log.
   std::fill_n(meta(address), (size + kGranule - 1) >> kGranuleShift, (epoch_ << kStateBits) | state);
+  if (state == kOwned) mark_watched(address, size);
 }
 
 void Memory::change_state(uintptr_t address, size_t size, GranuleState state) {
   uint32_t* word = meta(address);
   const auto granules = static_cast<uint32_t>((size + kGranule - 1) >> kGranuleShift);
-  changes_.push_back({address, granules, *word & kStateMask});
+  changes_.push_back({address, granules, plain(*word)});
   // The epochs go with it: a word may then be logged twice, and undoing in reverse still ends with its oldest value.
   std::fill_n(word, granules, state);
+  if (state == kOwned) mark_watched(address, size);
+}
+
+// What becomes the target's after it was asked to be watched is watched from then on.
+void Memory::mark_watched(uintptr_t address, size_t size) {
+  for (uint32_t i = 0; i < watched_count_; ++i) {
+    const uintptr_t granule = watched_[i] << kGranuleShift;
+    if (granule - (address & ~uintptr_t{7}) >= size) continue;
+    uint32_t* word = meta(granule);
+    if (word == nullptr || (*word & kStateMask) != kOwned) continue;
+    if (journaled(granule)) changes_.push_back({granule, 1, kOwned});
+    *word = (*word & ~kStateMask) | kWatched;
+  }
+}
+
+void Memory::watch(std::span<const uintptr_t> granules) {
+  watched_count_ = 0;
+  for (const uintptr_t granule : granules.first(std::min(granules.size(), kWatchedMax))) {
+    watched_[watched_count_++] = granule;
+  }
+  for (const uintptr_t granule : granules) mark_watched(granule << kGranuleShift, kGranule);
 }
 
 // ---- page supply

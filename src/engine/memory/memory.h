@@ -11,8 +11,10 @@
 // out, and are forgotten as a whole.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/hot.h"
@@ -60,7 +62,7 @@ class Memory {
   }
   GranuleState state(uintptr_t address) const {
     const uint32_t* word = meta(address);
-    return word ? static_cast<GranuleState>(*word & kStateMask) : kUnmapped;
+    return word ? plain(*word) : kUnmapped;
   }
   bool in_arena(uintptr_t address) const { return address - base_ < kArenaBytes; }
   bool in_pages(uintptr_t address) const { return address - base_ < kPagesBytes; }
@@ -86,6 +88,15 @@ class Memory {
   }
   // A write by the machine itself into memory that has metadata.
   void write64(uintptr_t address, uint64_t value);
+  // Accesses to these granules, at most kWatchedMax, no longer take the fast path, until the next rollback.
+  static constexpr size_t kWatchedMax = 16;
+  void watch(std::span<const uintptr_t> granules);
+  bool watched(uintptr_t address) const {
+    for (uint32_t i = 0; i < watched_count_; ++i) {
+      if (watched_[i] == address >> kGranuleShift) return true;
+    }
+    return false;
+  }
   // For a range in pages that are held, or in the target's data.
   void set_state(uintptr_t address, size_t size, GranuleState state);
 
@@ -132,6 +143,14 @@ class Memory {
     bool used_at_snapshot;
   };
 
+  static GranuleState plain(uint32_t word) {
+    const auto state = static_cast<GranuleState>(word & kStateMask);
+    return state == kWatched ? kOwned : state;
+  }
+  bool journaled(uintptr_t address) const {
+    return !in_pages(address) || run_index_[page_of(address)] <= runs_at_snapshot_;
+  }
+  void mark_watched(uintptr_t address, size_t size);
   [[gnu::noinline]] void grow_undo();
   void undo_to(size_t words, size_t changes);
   void change_state(uintptr_t address, size_t size, GranuleState state);  // and note it in the journal
@@ -145,6 +164,9 @@ class Memory {
   std::vector<uint32_t> data_meta_;
   size_t globals_size_ = 0;
   uint32_t epoch_ = 1;
+
+  std::array<uintptr_t, kWatchedMax> watched_{};  // granules
+  uint32_t watched_count_ = 0;
 
   std::vector<Undo> undo_;  // the first undo_count_ are in use
   size_t undo_count_ = 0;

@@ -11,7 +11,7 @@
 // touched in earlier executions of the scenario, and from where in the code who touched them; of two draws the pair seen
 // less often is demanded, or the one seen more often forbidden. The value from before the execution is a write like
 // others. An interrupt whose handler holds the other end of a constraint fires when that is wanted. The base is POS in
-// every second execution; in the others, whoever runs goes on until it is held back. Every step is asked about.
+// every second execution, which asks about every step; in the others, whoever runs goes on until it is held back.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -31,8 +31,9 @@ class Rff final : public Strategy {
     priority_.fill(0);
     done_ = {};
     patience_ = 2 * length;
+    waits_ = false;
     count_ = 0;
-    runs_ = false;
+    runs_ = watching_ = watched_ = false;
     intrusions_.begin(prng_, length, kIntrusionsMax);
     const std::vector<uint32_t>& shared = history_.shared();
     if (shared.empty()) return;
@@ -44,11 +45,13 @@ class Rff final : public Strategy {
       if (!prng_.one_in(2)) constraint.from = prng_.below(length);
       count_ += constraint.open;
     }
+    watching_ = runs_ && execution_ > kFullMin;
   }
 
   Choice choose(Moves& moves, const Point& point) override {
     const std::span<const Move> enabled = moves.all();
     step_ = point.step;
+    if (watching_ && !watched_) watch(moves);
     for (const Move& move : enabled) {
       if (is_step(move) && conflicts(moves.next(move), done_)) priority_[key_of(move.who)] = 0;
     }
@@ -59,14 +62,17 @@ class Rff final : public Strategy {
     for (uint32_t i = 0; i < enabled.size(); ++i) {
       if (is_step(enabled[i])) judge(key_of(enabled[i].who), moves.next(enabled[i]));
     }
-    if (held_ != 0 && patience_-- == 0) count_ = 0;
+    if (held_ != 0 && !waits_) until_ = step_ + patience_;
+    waits_ = held_ != 0;
+    if (waits_ && step_ >= until_) count_ = 0;
     if (const uint32_t index = interrupt(enabled)) return {index, 0, Until::kOver};
-    return take(moves, point.forced || !runs_ ? best(enabled) : on(enabled));
+    return take(moves, point.forced || !runs_ ? best(enabled) : on(enabled), point);
   }
 
  private:
   static constexpr uint32_t kIntrusionsMax = 3;
   static constexpr uint32_t kConstraintsMax = 3;
+  static constexpr uint32_t kFullMin = 3;  // executions that see every step, before others do not
   static constexpr uint32_t kSitesMax = 8;  // of a place, that are remembered
 
   // Who touched a place, and from where in the code.
@@ -229,15 +235,39 @@ class Rff final : public Strategy {
     return who != 0 && (held_ & who) == 0 && !others ? 0 : best(enabled);
   }
 
-  Choice take(Moves& moves, uint32_t index) {
+  void watch(Moves& moves) {
+    watched_ = true;
+    std::array<uintptr_t, kConstraintsMax> granules{};
+    for (uint32_t i = 0; i < count_; ++i) granules[i] = constraints_[i].granule;
+    moves.watch(std::span(granules).first(count_));
+  }
+
+  bool constrained(const Footprint& step) const {
+    return std::any_of(constraints_.begin(), constraints_.begin() + count_,
+                       [&](const Constraint& it) { return it.granule == step.granule; });
+  }
+
+  // Steps until somebody has to look again, where only steps on constrained places are asked about.
+  uint32_t quiet(const Point& point) const {
+    uint32_t quiet = intrusions_.quiet(point);
+    if (waits_) quiet = std::min(quiet, static_cast<uint32_t>(until_ - step_));
+    for (uint32_t i = 0; i < count_; ++i) {
+      if (constraints_[i].from > step_) quiet = std::min(quiet, static_cast<uint32_t>(constraints_[i].from - step_));
+    }
+    return quiet;
+  }
+
+  Choice take(Moves& moves, uint32_t index, const Point& point) {
     const Move& move = moves.all()[index];
     if (!is_step(move)) return {index, 0, Until::kOver};
     const uint32_t key = key_of(move.who);
     const Footprint step = moves.next(move);
     done_ = step;
     priority_[key] = 0;
-    if (step.granule != 0) note(key, step);
-    return {index, 0, Until::kOver};
+    const bool met = step.granule != 0 && constrained(step);
+    // What is not asked about each time is not known: who wrote last, say.
+    if (step.granule != 0 && (met || !watching_)) note(key, step);
+    return {index, watching_ && !met ? quiet(point) : 0, Until::kOver};
   }
 
   void note(uint32_t key, const Footprint& step) {
@@ -268,7 +298,11 @@ class Rff final : public Strategy {
   uint32_t execution_ = 0;
   uint64_t step_ = 0;
   bool runs_ = false;        // the base: whoever runs goes on
-  uint32_t patience_ = 0;    // choices with somebody held back until all constraints are dropped
+  bool watching_ = false;    // only steps on constrained places are asked about
+  bool watched_ = false;     // the machine knows which
+  uint32_t patience_ = 0;    // steps with somebody held back until all constraints are dropped
+  bool waits_ = false;       // somebody is held back,
+  uint64_t until_ = 0;       // until this step at the latest
   uint64_t held_ = 0;        // bits of contexts, by key
   uint64_t wanted_ = 0;
   std::array<uint64_t, kKeys> priority_{};  // of each context's announced event; 0: to be drawn

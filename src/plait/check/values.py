@@ -54,7 +54,7 @@ class FuzzOptions:
 
     targets: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
-    strategy: str = "random"
+    strategy: str = "portfolio"
     seconds: float | None = None
     executions: int | None = None
     seed: int | None = None

@@ -74,7 +74,7 @@ def fuzz(
             show_default=False,
         ),
     ] = None,
-    strategy: StrategyOption = "random",
+    strategy: StrategyOption = "portfolio",
     time_: Annotated[
         str | None,
         typer.Option(
