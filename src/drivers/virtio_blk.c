@@ -110,7 +110,8 @@ static void blk_interrupt(u32 vector) {
 
 static int blk_probe(void) {
   const u64 wanted = 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_BLK_F_FLUSH |
-                     1ull << VIRTIO_BLK_F_RO | 1ull << VIRTIO_BLK_F_MQ;
+                     1ull << VIRTIO_BLK_F_RO | 1ull << VIRTIO_BLK_F_MQ |
+                     1ull << VIRTIO_F_RING_PACKED;
   u64 features;
   if (!virtio_negotiate(wanted, &features)) return -ENODEV;
   queue_count = virtio_num_queues();

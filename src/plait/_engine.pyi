@@ -67,7 +67,7 @@ class Outcome(TypedDict):
     contexts: list[str]
     events: NotRequired[list[EventTuple]]
     fates: NotRequired[list[str]]
-    rings: NotRequired[list[tuple[int, int, int, int, int]]]
+    rings: NotRequired[list[tuple[int, int, int, int, int, bool]]]
 
 class ProbedOutcome(TypedDict):
     """One way in which executions ended.

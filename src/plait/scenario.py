@@ -215,7 +215,8 @@ class DeviceSpec:
     queue_size: entries of each queue, a power of two up to 256. vectors: the CPU that the interrupt
     of each queue goes to, None: any; so there are as many queues. sectors: of the disk, 512 bytes
     each. read_only: writes fail. indirect, event_index: features that it offers. suppression: it
-    asks not to be notified while it is at work. Raises InvalidScenario.
+    asks not to be notified while it is at work. packed: it offers packed rings. Raises
+    InvalidScenario.
     """
 
     queue_size: int
@@ -226,6 +227,7 @@ class DeviceSpec:
     event_index: bool = False
     suppression: bool = False
     kind: DeviceKind = DeviceKind.BLOCK
+    packed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _check.word(self.kind, "kind", DeviceKind))
@@ -240,21 +242,22 @@ class DeviceSpec:
             if cpu is not None:
                 _check.integer(cpu, "vectors", 0, CPUS_MAX - 1)
         _check.integer(self.sectors, "sectors", 1, SECTORS_MAX)
-        for name in ("read_only", "indirect", "event_index", "suppression"):
+        for name in ("read_only", "indirect", "event_index", "suppression", "packed"):
             _check.boolean(getattr(self, name), name)
 
     def to_json(self) -> dict[str, Any]:
         """The device as JSON."""
         names = ("queue_size", "sectors", "read_only", "indirect", "event_index", "suppression")
         values = {name: getattr(self, name) for name in names}
-        return {"kind": self.kind.value} | values | {"vectors": list(self.vectors)}
+        packed = {"packed": True} if self.packed else {}
+        return {"kind": self.kind.value} | values | {"vectors": list(self.vectors)} | packed
 
     @classmethod
     def from_json(cls, value: object, where: str = "") -> Self:
         """The device from JSON found at `where`. Raises InvalidScenario."""
         with within(where):
-            names = tuple(field.name for field in fields(cls))
-            members = dict(_check.members(value, names))
+            names = tuple(field.name for field in fields(cls) if field.name != "packed")
+            members = dict(_check.members(value, names, ("packed",)))
             members["vectors"] = tuple(_check.array(members["vectors"], "vectors", QUEUES_MAX))
             return cls(**members)
 

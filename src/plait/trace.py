@@ -142,13 +142,17 @@ class Event(NamedTuple):
 
 
 class RingPlace(NamedTuple):
-    """Where a queue's rings lie: offsets in simulated memory. size: of the queue."""
+    """Where a queue's rings lie: offsets in simulated memory. size: of the queue.
+
+    packed: one ring of descriptors, and what the driver and the device ask for.
+    """
 
     queue: int
     size: int
     table: int
     available: int
     used: int
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ class Trace:
         contexts: Iterable[str],
         events: Iterable[Iterable[Any]],
         hash: int,
-        rings: Iterable[Iterable[int]] = (),
+        rings: Iterable[Iterable[Any]] = (),
     ) -> Self:
         """The trace from the engine's lists. events, rings: tuples in the order of the fields."""
         kinds = {kind.value: kind for kind in EventKind}

@@ -44,11 +44,15 @@ def done(result: RunResult) -> list[tuple[int | None, int | None]]:
 @pytest.mark.parametrize("size", [2**bits for bits in range(9)])
 def test_every_queue_size_and_feature(size: int) -> None:
     ops = [write(0), read(0, 2), FLUSH, write(3, 4), read(3, 4), FLUSH]
-    for indirect, event_index, suppression in product((False, True), repeat=3):
+    for indirect, event_index, suppression, packed in product((False, True), repeat=4):
         if not indirect and size < 8:
             continue  # a chain of six descriptors would not fit
         device = DeviceSpec(
-            size, indirect=indirect, event_index=event_index, suppression=suppression
+            size,
+            indirect=indirect,
+            event_index=event_index,
+            suppression=suppression,
+            packed=packed,
         )
         result = run(device, ops)
         assert result.verdict == Passed(), device
@@ -56,13 +60,26 @@ def test_every_queue_size_and_feature(size: int) -> None:
         assert result.skipped_operations == 0
 
 
-def test_index_wraps_at_the_queue_size() -> None:
+def test_indices_wrap_at_the_queue_size() -> None:
     """More requests than the queue has entries, many times over."""
     result = run(DeviceSpec(2), [write(number % 8) for number in range(60)])
     assert result.verdict == Passed()
     assert len(done(result)) == 60
     published = [event.value for event in events(result, EventKind.DEVICE_PUBLISH)]
     assert published == list(range(1, 61))
+
+
+def test_a_packed_ring_wraps() -> None:
+    """Chains of three in a ring of eight: what is returned has the device's wrap counter."""
+    device = DeviceSpec(8, packed=True, indirect=False)
+    result = run(device, [write(number % 8) for number in range(40)])
+    assert result.verdict == Passed()
+    assert len(done(result)) == 40
+    used = {True: 1 << 15 | 1 << 7, False: 0}
+    published = [event.value for event in events(result, EventKind.DEVICE_PUBLISH)]
+    assert published == [used[3 * number // 8 % 2 == 0] for number in range(40)]
+    assert result.trace is not None
+    assert [ring.packed for ring in result.trace.rings] == [True]
 
 
 def test_what_is_beyond_the_disk_is_an_error() -> None:

@@ -73,6 +73,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         st.booleans(),
         st.booleans(),
         st.booleans(),
+        packed=st.booleans(),
     )
     device = draw(st.none() | devices)
     names = st.from_regex("[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True)

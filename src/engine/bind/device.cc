@@ -39,6 +39,7 @@ void add_device(Scenario& scenario, const nb::dict& object) {
   device.indirect = field<bool>(object, "indirect", 0, 1);
   device.event_index = field<bool>(object, "event_index", 0, 1);
   device.suppression = field<bool>(object, "suppression", 0, 1);
+  if (object.contains("packed")) device.packed = field<bool>(object, "packed", 0, 1);
   nb::list vectors;
   if (!object.contains("vectors") || !nb::try_cast(object["vectors"], vectors) || vectors.size() == 0 || vectors.size() > kDevicesMax ||
       scenario.lines.size() + vectors.size() > kLinesMax) {
@@ -61,6 +62,7 @@ nb::dict to_python(const DeviceSpec& device) {
   object["indirect"] = device.indirect;
   object["event_index"] = device.event_index;
   object["suppression"] = device.suppression;
+  object["packed"] = device.packed;
   nb::list vectors;
   for (const int cpu : device.vectors) {
     if (cpu == LineSpec::kAnyCpu) {
@@ -80,7 +82,7 @@ nb::list rings_to_python(Machine& machine) {
   for (uint32_t queue = 0; queue < machine.scenario().device.vectors.size(); ++queue) {
     const RingPlace ring = machine.io().peripheral().ring(queue);
     if (ring.table == 0) continue;
-    list.append(nb::make_tuple(queue, ring.size, offset(ring.table), offset(ring.available), offset(ring.used)));
+    list.append(nb::make_tuple(queue, ring.size, offset(ring.table), offset(ring.available), offset(ring.used), ring.packed));
   }
   return list;
 }

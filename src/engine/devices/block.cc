@@ -80,7 +80,8 @@ bool Block::split(Io& io, Chain& chain, Header& header) {
 
 bool Block::matches(Io& io, const Header& header, const Request& request) {
   const auto wrong = [&](const Text& what) {
-    return io.fails(FailureKind::kWrongData, "is asked " + what + " for request " + Text::of(request.id), status_.address, &request);
+    return io.fails(FailureKind::kWrongData, "is asked " + what + " for request " + Text::of(request.id),
+                    status_.address, &request);
   };
   if (request.state != Request::State::kAccepted) {
     return io.fails(FailureKind::kRequestCompletedTwice,
@@ -132,13 +133,15 @@ bool Block::serve_flush(Io& io, Chain& chain) {
   chain.flush = true;
   if (!data_.empty()) return io.fails(FailureKind::kRingProtocol, "finds a flush with data", data_.front().address);
   if (++flushes.served <= flushes.accepted) return true;
-  return io.fails(FailureKind::kRequestCompletedTwice, "is asked to flush more often than callers want it", status_.address);
+  return io.fails(FailureKind::kRequestCompletedTwice, "is asked to flush more often than callers want it",
+                  status_.address);
 }
 
 bool Block::serve_data(Io& io, Chain& chain, const Header& header, uint8_t& status) {
   Request* request = data_.empty() ? nullptr : io.request_at(data_.front().address);
   if (!request) {
-    return io.fails(FailureKind::kWrongData, "is asked " + type_name(header.type) + ", which no caller wants", status_.address);
+    return io.fails(FailureKind::kWrongData, "is asked " + type_name(header.type) + ", which no caller wants",
+                    status_.address);
   }
   if (!matches(io, header, *request)) return false;
   touch_data(io, *request);
@@ -168,7 +171,8 @@ bool Block::serve(Io& io, Chain& chain) {
   io.touch(status_.address, 1, plait::kWrite);
   *reinterpret_cast<uint8_t*>(status_.address) = status;
   ++chain.written;
-  io.note(EventKind::kDeviceServe, status_.address, 1, status, chain.request == Chain::kNoRequest ? -1 : int64_t{chain.request});
+  const int64_t which = chain.request == Chain::kNoRequest ? -1 : int64_t{chain.request};
+  io.note(EventKind::kDeviceServe, status_.address, 1, status, which);
   return true;
 }
 

@@ -13,9 +13,10 @@ namespace plait::virtio {
 
 struct Chain {
   static constexpr uint32_t kNoRequest = ~uint32_t{0};
-  uint16_t head = 0;
+  uint16_t head = 0;  // descriptor; of a packed ring, the buffer's id
   bool served = false;
   bool flush = false;
+  uint16_t count = 0;  // descriptors of a packed ring that it takes up
   uint32_t written = 0;  // bytes that the device wrote into it
   uint32_t request = kNoRequest;
   std::vector<Segment> segments;      // of the chain, in its order

@@ -33,7 +33,7 @@ uint64_t half(uint64_t features, uint32_t select) { return select < 2 ? features
 
 }  // namespace
 
-PciBlock::PciBlock() : queue_{{SplitQueue{block_}, SplitQueue{block_}, SplitQueue{block_}, SplitQueue{block_}}} {
+PciBlock::PciBlock() : queue_{{Virtqueue{block_}, Virtqueue{block_}, Virtqueue{block_}, Virtqueue{block_}}} {
   for (uint32_t i = 0; i < kDevicesMax; ++i) {
     devices_[i] = &queue_[i];
     queue_[i].setup().number = static_cast<uint16_t>(i);
@@ -47,6 +47,7 @@ void PciBlock::load(const DeviceSpec& spec) {
   if (spec.read_only) offered_ |= kFeatureReadOnly;
   if (spec.indirect) offered_ |= kFeatureIndirect;
   if (spec.event_index) offered_ |= kFeatureEventIndex;
+  if (spec.packed) offered_ |= kFeaturePacked;
   if (count_ > 1) offered_ |= kFeatureQueues;
   block_.load(spec.sectors, spec.read_only);
   reset();
@@ -58,14 +59,14 @@ void PciBlock::reset() {
   config_vector_ = QueueSetup::kNoVector;
   status_ = 0;
   resetting_ = false;
-  for (SplitQueue& queue : queue_) {
+  for (Virtqueue& queue : queue_) {
     queue.reset();
     queue.setup().size = static_cast<uint16_t>(spec_.queue_size);
   }
 }
 
 void PciBlock::snapshot() {
-  for (SplitQueue& queue : queue_) queue.snapshot();
+  for (Virtqueue& queue : queue_) queue.snapshot();
 }
 
 bool PciBlock::has_unseen() const {
@@ -144,6 +145,7 @@ const char* PciBlock::write_status(uint32_t value) {
     for (uint32_t i = 0; i < count_; ++i) {
       QueueSetup& setup = queue_[i].setup();
       setup.running = true;
+      setup.packed = (accepted_ & kFeaturePacked) != 0;
       setup.indirect = (accepted_ & kFeatureIndirect) != 0;
       setup.event_index = (accepted_ & kFeatureEventIndex) != 0;
       setup.suppression = spec_.suppression;
@@ -159,7 +161,9 @@ const char* PciBlock::write_queue(uint32_t offset, uint64_t value) {
   if (setup.enabled) return "changes a queue that is enabled";
   switch (offset) {
     case kQueueSize:
-      if (!is_queue_size(static_cast<uint32_t>(value)) || value > spec_.queue_size) return "sets a queue size that is no power of two, or too large";
+      if (!is_queue_size(static_cast<uint32_t>(value)) || value > spec_.queue_size) {
+        return "sets a queue size that is no power of two, or too large";
+      }
       setup.size = static_cast<uint16_t>(value);
       return nullptr;
     case kQueueVector:  // 4.1.5.1.2: read back as NO_VECTOR when it cannot be had

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A virtio device as a driver finds it on PCI: the registers of the common configuration (virtio 1.3, 4.1.4.3), the
-// handshake of the status (3.1), the features, a queue and an MSI-X vector each, and the configuration of a block device
-// (5.2.4).
+// handshake of the status (3.1), the features, queues with an MSI-X vector each, and the configuration of a block
+// device (5.2.4).
 #pragma once
 
 #include <array>
 #include <cstdint>
 
 #include "devices/block.h"
-#include "devices/split_queue.h"
+#include "devices/virtqueue.h"
 #include "machine/device.h"
 
 namespace plait::virtio {
@@ -28,6 +28,7 @@ constexpr uint64_t kFeatureQueues = feature(12);
 constexpr uint64_t kFeatureIndirect = feature(28);
 constexpr uint64_t kFeatureEventIndex = feature(29);
 constexpr uint64_t kFeatureVersion1 = feature(32);
+constexpr uint64_t kFeaturePacked = feature(34);
 
 class PciBlock final : public Peripheral {
  public:
@@ -42,7 +43,7 @@ class PciBlock final : public Peripheral {
   bool has_unseen() const override;
   RingPlace ring(uint32_t queue) const override {
     const QueueSetup& setup = queue_[queue].setup();
-    return {setup.size, setup.table, setup.available, setup.used};
+    return {setup.size, setup.table, setup.available, setup.used, setup.packed};
   }
 
  private:
@@ -54,7 +55,7 @@ class PciBlock final : public Peripheral {
 
   DeviceSpec spec_;
   Block block_;
-  std::array<SplitQueue, kDevicesMax> queue_;
+  std::array<Virtqueue, kDevicesMax> queue_;
   std::array<Device*, kDevicesMax> devices_{};
   uint32_t count_ = 0;
   uint64_t offered_ = 0;

@@ -35,6 +35,7 @@ struct RingPlace {
   uint64_t table = 0;
   uint64_t available = 0;
   uint64_t used = 0;
+  bool packed = false;
 };
 
 class Peripheral {

@@ -64,6 +64,7 @@ struct DeviceSpec {
   bool read_only = false;
   bool indirect = true;      // offered
   bool event_index = false;  // offered
+  bool packed = false;       // offered
   bool suppression = true;   // the device asks not to be notified while it is at work
   std::vector<int> vectors;  // CPU of each queue's vector, or kAnyCpu; as many as queues
   bool operator==(const DeviceSpec&) const = default;

@@ -71,6 +71,7 @@ class Generator {
     device.indirect = !prng_.one_in(4);
     device.event_index = prng_.one_in(2);
     device.suppression = prng_.one_in(2);
+    device.packed = prng_.one_in(3);
     device.read_only = prng_.one_in(24);
     device.sectors = 8u << prng_.below(3);
     const uint32_t smallest = device.indirect ? 0 : 2;  // a chain of header, data and status has to fit

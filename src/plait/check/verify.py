@@ -128,6 +128,9 @@ def verify(
         what = f'"{options.target}" stands for {1 + len(others)} targets'
         raise InvalidOption(what, "TARGET", "name one: a proof is of one target")
     built = build(target, options.compiler, "" if word == target.name else word, options.tier)
+    if find_environment(options.environment).device:
+        what = f'a search through all schedules of environment "{options.environment}" is too large'
+        raise InvalidOption(what, "--env", "take one without a device, or use plait fuzz")
     environment = find_environment(options.environment).check(built.machine.info, target.name)
     probe(options.out)
     proof = _Proof(options, built, environment)

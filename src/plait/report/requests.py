@@ -10,6 +10,7 @@ from typing import Protocol
 from plait.trace import Event, EventKind, RingPlace
 
 _FIELDS = ((0, "addr"), (8, "len"), (12, "flags"), (14, "next"))  # of a descriptor
+_PACKED_FIELDS = ((0, "addr"), (8, "len"), (12, "id"), (14, "flags"))
 _DESCRIPTOR, _USED_ELEMENT = 16, 8  # bytes
 _STATUS = {0: "ok", 1: "I/O error", 2: "unsupported"}
 
@@ -31,8 +32,14 @@ def ring_place(rings: Sequence[RingPlace], offset: int) -> str:
         inside = offset - ring.table
         if 0 <= inside < ring.size * _DESCRIPTOR:
             number, rest = divmod(inside, _DESCRIPTOR)
-            field = next((name for at, name in reversed(_FIELDS) if at <= rest), "")
+            known = _PACKED_FIELDS if ring.packed else _FIELDS
+            field = next((name for at, name in reversed(known) if at <= rest), "")
             return f"{queue}desc[{number}].{field}"
+        if ring.packed:
+            for area, name in ((ring.available, "driver_event"), (ring.used, "device_event")):
+                if 0 <= offset - area < 4:
+                    return f"{queue}{name}.{'off_wrap' if offset - area < 2 else 'flags'}"
+            continue
         for area, name, element, event in (
             (ring.available, "avail", 2, "used_event"),
             (ring.used, "used", _USED_ELEMENT, "avail_event"),

@@ -49,7 +49,13 @@ class Judged(NamedTuple):
 
 def _device_size(device: DeviceSpec) -> int:
     """Features count more than entries of a queue: each is a part of the specification to know."""
-    features = (device.indirect, device.event_index, device.suppression, device.read_only)
+    features = (
+        device.indirect,
+        device.event_index,
+        device.suppression,
+        device.read_only,
+        device.packed,
+    )
     queues = len(device.vectors) + sum(cpu or 0 for cpu in device.vectors if cpu)
     unplaced = sum(cpu is None for cpu in device.vectors)
     return 300 * sum(features) + 100 * queues + unplaced + device.queue_size + device.sectors

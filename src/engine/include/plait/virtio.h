@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * plait/virtio.h: the driver's side of virtio 1.3 for drivers written against plait/linux.h: bring-up over PCI (3.1, 4.1)
- * and split virtqueues (2.7), under the names of Linux's virtio drivers.
+ * and virtqueues, split (2.7) and packed (2.8, plait/virtio_packed.h), under the names of Linux's virtio drivers.
  *
  * A virtqueue is not locked: its user calls all of it under one lock, except virtqueue_notify. Its own bookkeeping is
  * static; an indirect table comes from the allocator under test, with one in reserve.
@@ -22,6 +22,7 @@
 #define VIRTIO_RING_F_INDIRECT_DESC 28
 #define VIRTIO_RING_F_EVENT_IDX 29
 #define VIRTIO_F_VERSION_1 32
+#define VIRTIO_F_RING_PACKED 34
 #define VIRTIO_MSI_NO_VECTOR 0xffff
 
 #define VRING_DESC_F_NEXT 1
@@ -61,11 +62,29 @@ struct plait_segment {
   u32 bytes;
 };
 
+struct vring_packed_desc {
+  __virtio64 addr;
+  __virtio32 len;
+  __virtio16 id;
+  __virtio16 flags;
+};
+struct vring_packed_desc_event {
+  __virtio16 off_wrap;
+  __virtio16 flags;
+};
+
+/* Of a packed queue, `desc` and its two rings are not used; of a split one, `ring` and what follows it. */
 struct virtqueue {
   u16 index;
   u16 num;
+  bool packed;
   bool indirect;
   bool event;
+  struct vring_packed_desc *ring;
+  struct vring_packed_desc_event *driver_event, *device_event;
+  u16 next_avail;    /* where the next buffer goes */
+  bool avail_wrap;
+  bool used_wrap;    /* of last_used */
   struct vring_desc *desc;
   struct vring_avail *avail;
   struct vring_used *used;
@@ -79,6 +98,8 @@ struct virtqueue {
   struct {
     void *data;
     struct vring_desc *table;
+    u16 next; /* of the free ids of a packed queue */
+    u16 num;  /* descriptors that the buffer takes up there */
   } state[PLAIT_VRING_SIZE_MAX];
 };
 
@@ -86,6 +107,8 @@ struct virtqueue {
 #define vring_avail_event(vq) (*(__virtio16 *)&(vq)->used->ring[(vq)->num])
 
 __PLAIT_STATIC bool vring_need_event(u16 event, u16 now, u16 old) { return (u16)(now - event - 1) < (u16)(now - old); }
+
+#include "plait/virtio_packed.h"
 
 /* ---- registers */
 
@@ -129,20 +152,25 @@ __PLAIT_STATIC int virtio_setup_queue(struct virtqueue *vq, u16 index, u64 featu
   vq->num = ioread16(PLAIT_REGISTER(0x18));
   if (vq->num == 0 || vq->num > PLAIT_VRING_SIZE_MAX) return -ENODEV;
   vq->indirect = (features >> VIRTIO_RING_F_INDIRECT_DESC & 1) != 0;
+  vq->packed = (features >> VIRTIO_F_RING_PACKED & 1) != 0;
   vq->event = (features >> VIRTIO_RING_F_EVENT_IDX & 1) != 0;
-  vq->desc = (struct vring_desc *)plait_dma_alloc(sizeof(struct vring_desc) * vq->num, 16);
-  vq->avail = (struct vring_avail *)plait_dma_alloc(6 + 2 * (size_t)vq->num, 8);
-  vq->used = (struct vring_used *)plait_dma_alloc(6 + 8 * (size_t)vq->num, 8);
-  for (u16 i = 0; i < vq->num; ++i) vq->desc[i].next = (u16)(i + 1);
+  if (vq->packed) {
+    virtqueue_setup_packed(vq);
+  } else {
+    vq->desc = (struct vring_desc *)plait_dma_alloc(sizeof(struct vring_desc) * vq->num, 16);
+    vq->avail = (struct vring_avail *)plait_dma_alloc(6 + 2 * (size_t)vq->num, 8);
+    vq->used = (struct vring_used *)plait_dma_alloc(6 + 8 * (size_t)vq->num, 8);
+    for (u16 i = 0; i < vq->num; ++i) vq->desc[i].next = (u16)(i + 1);
+  }
   vq->num_free = vq->num;
   if (vq->indirect && mempool_init_kmalloc_pool(&vq->tables, 1, sizeof(struct vring_desc) * PLAIT_SEGMENTS_MAX)) {
     return -ENOMEM;
   }
   iowrite16(vector, PLAIT_REGISTER(0x1a));
   if (ioread16(PLAIT_REGISTER(0x1a)) == VIRTIO_MSI_NO_VECTOR) return -EBUSY;
-  iowrite64((u64)(uintptr_t)vq->desc, PLAIT_REGISTER(0x20));
-  iowrite64((u64)(uintptr_t)vq->avail, PLAIT_REGISTER(0x28));
-  iowrite64((u64)(uintptr_t)vq->used, PLAIT_REGISTER(0x30));
+  iowrite64(vq->packed ? (u64)(uintptr_t)vq->ring : (u64)(uintptr_t)vq->desc, PLAIT_REGISTER(0x20));
+  iowrite64(vq->packed ? (u64)(uintptr_t)vq->driver_event : (u64)(uintptr_t)vq->avail, PLAIT_REGISTER(0x28));
+  iowrite64(vq->packed ? (u64)(uintptr_t)vq->device_event : (u64)(uintptr_t)vq->used, PLAIT_REGISTER(0x30));
   iowrite16(1, PLAIT_REGISTER(0x1c));
   return 0;
 }
@@ -168,6 +196,7 @@ __PLAIT_STATIC int virtqueue_add(struct virtqueue *vq, const struct plait_segmen
     table = (struct vring_desc *)mempool_alloc(&vq->tables, GFP_ATOMIC);
     if (!table) return -ENOMEM;
   }
+  if (vq->packed) return virtqueue_add_packed(vq, segments, out, in, data, table);
   const u16 head = vq->free_head;
   u16 at = head;
   for (u16 i = 0; i < total; ++i) {
@@ -200,6 +229,7 @@ __PLAIT_STATIC int virtqueue_add(struct virtqueue *vq, const struct plait_segmen
 /* Whether the device wants to be told of what was added since the last time. */
 __PLAIT_STATIC bool virtqueue_kick_prepare(struct virtqueue *vq) {
   virt_mb(); /* the index before the device's wish is read (2.7.13.4.1) */
+  if (vq->packed) return virtqueue_kick_prepare_packed(vq);
   const u16 old = (u16)(vq->avail_shadow - vq->num_added);
   const u16 now = vq->avail_shadow;
   if (now == old) return false;
@@ -211,6 +241,7 @@ __PLAIT_STATIC void virtqueue_notify(struct virtqueue *vq) { iowrite16(vq->index
 
 /* A buffer that the device is done with; NULL: there is none. Its table is freed. */
 __PLAIT_STATIC void *virtqueue_get_buf(struct virtqueue *vq, u32 *len) {
+  if (vq->packed) return virtqueue_get_buf_packed(vq, len);
   if (READ_ONCE(vq->used->idx) == vq->last_used) return NULL;
   virt_rmb(); /* the index before the element that it speaks of */
   const struct vring_used_elem *element = &vq->used->ring[vq->last_used & (vq->num - 1)];
@@ -242,10 +273,15 @@ __PLAIT_STATIC void *virtqueue_get_buf(struct virtqueue *vq, u32 *len) {
 __PLAIT_STATIC void virtqueue_disable_cb(struct virtqueue *vq) {
   if (vq->flags_shadow & VRING_AVAIL_F_NO_INTERRUPT) return;
   vq->flags_shadow |= VRING_AVAIL_F_NO_INTERRUPT;
-  if (!vq->event) WRITE_ONCE(vq->avail->flags, vq->flags_shadow);
+  if (vq->packed) {
+    WRITE_ONCE(vq->driver_event->flags, VRING_PACKED_EVENT_FLAG_DISABLE);
+  } else if (!vq->event) {
+    WRITE_ONCE(vq->avail->flags, vq->flags_shadow);
+  }
 }
 /* Interrupts again. false: something has come meanwhile, for which there may be none; look again (2.7.14). */
 __PLAIT_STATIC bool virtqueue_enable_cb(struct virtqueue *vq) {
+  if (vq->packed) return virtqueue_enable_cb_packed(vq);
   if (vq->flags_shadow & VRING_AVAIL_F_NO_INTERRUPT) {
     vq->flags_shadow &= (u16)~VRING_AVAIL_F_NO_INTERRUPT;
     if (!vq->event) WRITE_ONCE(vq->avail->flags, vq->flags_shadow);

@@ -45,6 +45,7 @@ def _simpler(device: DeviceSpec) -> Iterator[DeviceSpec]:
         replace(device, read_only=False),
         replace(device, event_index=False),
         replace(device, suppression=False),
+        replace(device, packed=False),
         replace(device, indirect=False),
     )
     yield from (each for each in plain if each != device)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "devices/split_queue.h"
+#include "devices/virtqueue.h"
 
 #include <utility>
 
@@ -18,16 +18,18 @@ void* at_writable(uint64_t address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace
 
-void SplitQueue::reset() {
+void Virtqueue::reset() {
   setup_ = QueueSetup{.number = setup_.number};
   awake_ = awake_at_start_ = false;
   begin();
 }
 
-void SplitQueue::snapshot() { awake_at_start_ = awake_; }
+void Virtqueue::snapshot() { awake_at_start_ = awake_; }
 
-void SplitQueue::begin() {
-  seen_ = published_ = used_ = told_ = 0;
+void Virtqueue::begin() {
+  seen_ = published_ = used_ = told_ = moved_ = 0;
+  take_ = give_ = {};
+  in_table_ = false;
   awake_ = awake_at_start_;
   armed_ = to_arm_ = quiet_ = owes_ = fetching_ = false;
   for (Chain& chain : open_) spares_.push_back(std::move(chain));
@@ -35,20 +37,21 @@ void SplitQueue::begin() {
   taken_.assign(setup_.size, false);
 }
 
-bool SplitQueue::has_unseen() const {
+bool Virtqueue::has_unseen() const {
   if (!setup_.running || !setup_.enabled) return false;
+  if (setup_.packed) return packed_is_available(packed_available_flags(), take_.wrap);
   return load<uint16_t>(at(setup_.available + SplitLayout::available_index())) != seen_;
 }
 
 // ---- what comes next
 
-uint32_t SplitQueue::first(bool served) const {
+uint32_t Virtqueue::first(bool served) const {
   uint32_t index = 0;
   while (index < open_.size() && open_[index].served != served) ++index;
   return index;
 }
 
-SplitQueue::Next SplitQueue::next() const {
+Virtqueue::Next Virtqueue::next() const {
   if (!setup_.running || !setup_.enabled) return Next::kNothing;
   if (owes_) return Next::kNotify;
   if (first(true) < open_.size()) return Next::kPublish;
@@ -59,7 +62,7 @@ SplitQueue::Next SplitQueue::next() const {
   return to_arm_ ? Next::kArm : Next::kLook;
 }
 
-uint32_t SplitQueue::others(std::span<uint8_t> into) const {
+uint32_t Virtqueue::others(std::span<uint8_t> into) const {
   const Next own = next();
   uint32_t count = 0;
   const uint32_t oldest = own == Next::kPublish ? first(true) : own == Next::kServe ? first(false) : kOthersMax;
@@ -71,7 +74,7 @@ uint32_t SplitQueue::others(std::span<uint8_t> into) const {
   return count;
 }
 
-void SplitQueue::step(Machine& machine, uint8_t choice) {
+void Virtqueue::step(Machine& machine, uint8_t choice) {
   Io& io = machine.io();
   if (choice == kOtherFetch) return fetch(io);
   if (choice == kOtherLook) return to_arm_ ? arm(io) : look(io);
@@ -87,23 +90,24 @@ void SplitQueue::step(Machine& machine, uint8_t choice) {
   }
 }
 
-void SplitQueue::advance(Io& io, uint32_t index) { open_[index].served ? publish(io, index) : serve(io, index); }
+void Virtqueue::advance(Io& io, uint32_t index) { open_[index].served ? publish(io, index) : serve(io, index); }
 
 // ---- the rings
 
-uint16_t SplitQueue::read16(Io& io, uint64_t address, bool marked) {
+uint16_t Virtqueue::read16(Io& io, uint64_t address, bool marked) {
   io.touch(address, 2, marked ? kMarkedRead : kRead);
   return load<uint16_t>(at(address));
 }
 
-void SplitQueue::write16(Io& io, uint64_t address, uint16_t value, uint32_t access) {
+void Virtqueue::write16(Io& io, uint64_t address, uint16_t value, uint32_t access) {
   io.touch(address, 2, access);
   store<uint16_t>(at_writable(address), value);
 }
 
-void SplitQueue::look(Io& io) {
+void Virtqueue::look(Io& io) {
   const SplitLayout layout{setup_.size};
   io.heard(setup_.number);
+  if (setup_.packed) return look_packed(io);
   if (setup_.suppression && !setup_.event_index && !quiet_ && !armed_) {
     write16(io, setup_.used + layout.used_flags(), kNoNotify, kMarkedWrite);
     quiet_ = true;
@@ -119,6 +123,11 @@ void SplitQueue::look(Io& io) {
              address);
     return;
   }
+  looked();
+}
+
+// With something new or without.
+void Virtqueue::looked() {
   if (published_ != seen_) {
     armed_ = false;
   } else if (armed_ || !(setup_.suppression || setup_.event_index)) {
@@ -129,7 +138,8 @@ void SplitQueue::look(Io& io) {
 }
 
 // Notifications are wanted again; what came in just before is looked for once more.
-void SplitQueue::arm(Io& io) {
+void Virtqueue::arm(Io& io) {
+  if (setup_.packed) return arm_packed(io);
   const SplitLayout layout{setup_.size};
   const uint64_t address = setup_.event_index ? setup_.used + layout.available_event() : setup_.used + layout.used_flags();
   const uint16_t value = setup_.event_index ? seen_ : 0;
@@ -141,7 +151,7 @@ void SplitQueue::arm(Io& io) {
 
 // ---- taking a chain
 
-Chain& SplitQueue::spare() {
+Chain& Virtqueue::spare() {
   if (spares_.empty()) spares_.emplace_back();
   std::swap(chain_, spares_.back());
   spares_.pop_back();
@@ -153,7 +163,7 @@ Chain& SplitQueue::spare() {
   return chain_;
 }
 
-bool SplitQueue::begin_chain(Io& io) {
+bool Virtqueue::begin_chain(Io& io) {
   const SplitLayout layout{setup_.size};
   const uint64_t slot = setup_.available + layout.available(seen_);
   const uint16_t head = read16(io, slot, false);
@@ -168,14 +178,15 @@ bool SplitQueue::begin_chain(Io& io) {
                   "takes descriptor " + Text::of(head) + " from the available ring; there are " + Text::of(setup_.size), slot);
 }
 
-void SplitQueue::fetch(Io& io) {
+void Virtqueue::fetch(Io& io) {
+  if (setup_.packed) return fetch_packed(io);
   if (!fetching_ && !begin_chain(io)) return;
   if (!read_descriptor(io) || fetching_) return;
   open_.push_back(std::move(chain_));
   chain_ = {};
 }
 
-bool SplitQueue::read_descriptor(Io& io) {
+bool Virtqueue::read_descriptor(Io& io) {
   const bool indirect = table_memory_.length != 0;
   const uint64_t address = table_ + kDescriptorBytes * next_;
   if (indirect && !io.may_touch(table_memory_)) {
@@ -223,7 +234,7 @@ bool SplitQueue::read_descriptor(Io& io) {
                   address);
 }
 
-bool SplitQueue::add_segment(Io& io, const Descriptor& descriptor) {
+bool Virtqueue::add_segment(Io& io, const Descriptor& descriptor) {
   Segment segment{descriptor.address, descriptor.length, (descriptor.flags & virtio::kWrite) != 0, 0};
   if (segment.length == 0 || (!segment.write && !chain_.segments.empty() && chain_.segments.back().write)) {
     return io.fails(FailureKind::kRingProtocol,
@@ -243,7 +254,7 @@ bool SplitQueue::add_segment(Io& io, const Descriptor& descriptor) {
 
 // ---- returning it
 
-void SplitQueue::serve(Io& io, uint32_t index) {
+void Virtqueue::serve(Io& io, uint32_t index) {
   Chain& chain = open_[index];
   for (Segment& segment : chain.segments) {
     if (io.may_touch(segment)) continue;
@@ -256,10 +267,18 @@ void SplitQueue::serve(Io& io, uint32_t index) {
   chain.served = backend_.serve(io, chain);
 }
 
-void SplitQueue::publish(Io& io, uint32_t index) {
-  const SplitLayout layout{setup_.size};
+void Virtqueue::publish(Io& io, uint32_t index) {
   Chain chain = std::move(open_[index]);
   open_.erase(open_.begin() + index);
+  io.flushes().published += chain.flush;
+  if (chain.request != Chain::kNoRequest) io.requests()[chain.request].state = Request::State::kPublished;
+  owes_ = true;
+  setup_.packed ? publish_packed(io, chain) : publish_split(io, chain);
+  spares_.push_back(std::move(chain));
+}
+
+void Virtqueue::publish_split(Io& io, const Chain& chain) {
+  const SplitLayout layout{setup_.size};
   for (const uint16_t descriptor : chain.descriptors) taken_[descriptor] = false;
   const uint64_t element = setup_.used + layout.used(used_);
   io.touch(element, kUsedElementBytes, plait::kWrite);
@@ -268,19 +287,21 @@ void SplitQueue::publish(Io& io, uint32_t index) {
   ++used_;
   const uint64_t address = setup_.used + layout.used_index();
   write16(io, address, used_, kRelease);
-  io.flushes().published += chain.flush;
-  if (chain.request != Chain::kNoRequest) io.requests()[chain.request].state = Request::State::kPublished;
   io.note(EventKind::kDevicePublish, address, 2, used_, chain.head);
-  owes_ = true;
-  spares_.push_back(std::move(chain));
 }
 
-void SplitQueue::notify(Io& io) {
+void Virtqueue::notify(Io& io) {
   const SplitLayout layout{setup_.size};
-  const uint64_t address =
+  uint64_t address =
       setup_.event_index ? setup_.available + layout.used_event() : setup_.available + layout.available_flags();
-  const uint16_t word = read16(io, address, true);
-  const bool wanted = setup_.event_index ? need_event(word, used_, told_) : (word & kNoInterrupt) == 0;
+  uint16_t word = 0;
+  bool wanted = false;
+  if (setup_.packed) {
+    wanted = wanted_packed(io, address, word);
+  } else {
+    word = read16(io, address, true);
+    wanted = setup_.event_index ? need_event(word, used_, told_) : (word & kNoInterrupt) == 0;
+  }
   told_ = used_;
   owes_ = false;
   const bool raises = wanted && setup_.vector != QueueSetup::kNoVector;

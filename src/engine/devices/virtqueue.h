@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The device's side of a split virtqueue (virtio 1.3, 2.7), as an actor: it looks at the available ring, reads one
-// descriptor a step, serves and returns chains in whichever order the schedule picks, and checks on the way that the
+// The device's side of a virtqueue, split or packed (virtio 1.3, 2.7 and 2.8), as an actor: it looks at the ring, reads
+// one descriptor a step, serves and returns chains in whichever order the schedule picks, and checks on the way that the
 // driver keeps the protocol.
 //
 // Of itself a device finishes what it has begun: notify, return what is served, read on, serve the oldest, look again.
@@ -28,14 +28,15 @@ struct QueueSetup {
   uint64_t available = 0;
   uint64_t used = 0;
   bool running = false;  // DRIVER_OK
+  bool packed = false;    // negotiated
   bool indirect = false;  // negotiated
   bool event_index = false;
   bool suppression = false;  // the device makes use of NO_NOTIFY
 };
 
-class SplitQueue final : public Device {
+class Virtqueue final : public Device {
  public:
-  explicit SplitQueue(Backend& backend) : backend_(backend) {}
+  explicit Virtqueue(Backend& backend) : backend_(backend) {}
 
   QueueSetup& setup() { return setup_; }
   const QueueSetup& setup() const { return setup_; }
@@ -66,10 +67,21 @@ class SplitQueue final : public Device {
   void arm(Io& io);
   void fetch(Io& io);
   bool begin_chain(Io& io);
+  void looked();
+  // packed_queue.cc
+  uint64_t packed_descriptor(PackedPlace place) const { return setup_.table + kDescriptorBytes * place.offset; }
+  uint16_t packed_available_flags() const;
+  void look_packed(Io& io);
+  void arm_packed(Io& io);
+  void fetch_packed(Io& io);
+  bool read_packed(Io& io);
+  void publish_packed(Io& io, const Chain& chain);
+  bool wanted_packed(Io& io, uint64_t& address, uint16_t& word);
   bool read_descriptor(Io& io);
   bool add_segment(Io& io, const Descriptor& descriptor);
   void serve(Io& io, uint32_t index);
   void publish(Io& io, uint32_t index);
+  void publish_split(Io& io, const Chain& chain);
   void notify(Io& io);
   uint16_t read16(Io& io, uint64_t address, bool marked);
   void write16(Io& io, uint64_t address, uint16_t value, uint32_t access);
@@ -81,6 +93,9 @@ class SplitQueue final : public Device {
   uint16_t seen_ = 0;       // available index up to which chains were taken
   uint16_t published_ = 0;  // and as last read
   uint16_t used_ = 0;
+  PackedPlace take_;        // of a packed ring: what is looked at next
+  PackedPlace give_;        // and what is returned next
+  uint16_t moved_ = 0;      // descriptors returned since the driver's wish was last looked at
   uint16_t told_ = 0;       // used index when the driver's wish was last looked at
   bool awake_ = false;
   bool armed_ = false;   // notifications are allowed, and nothing was new since
@@ -94,6 +109,7 @@ class SplitQueue final : public Device {
   uint32_t table_size_ = 0;
   Segment table_memory_;   // of an indirect table
   uint16_t next_ = 0;
+  bool in_table_ = false;   // of a packed ring
   std::vector<Chain> open_;  // fetched, not returned
   std::vector<bool> taken_;  // descriptors of open chains
   std::vector<Chain> spares_;
