@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Into how many sizes the failures of one cause shrink, and how long that takes.
 
-`python bench/shrink.py [--json] [--seeds N] [--only WORD]`: every failing row of the matrix and
-every planted bug, found from N seeds each and shrunk. What is counted for a cause (kind and source
-lines) is how many shapes its failures end in: deviations, contexts, operations. One is right.
+`python bench/shrink.py [--json] [--seeds N] [--only WORD] [--skip WORD]`: every failing row of the
+matrix and every planted bug, found from N seeds each and shrunk. What is counted for a cause (kind
+and source lines) is how many shapes its failures end in: deviations, contexts, operations. One is
+right.
 """
 
 import argparse
@@ -127,10 +128,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="an object a line")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--only", default="", help="rows with this in their name")
+    parser.add_argument("--skip", help="no rows with this in their name")
     parser.add_argument("--tier", default="native", choices=["native", "model"])
     options = parser.parse_args()
     measured = []
     for word, environment in rows(options.only):
+        if options.skip and options.skip in f"{word} {environment}":
+            continue
         row = measure(word, environment, options.seeds, options.tier)
         measured.append(row)
         made = to_json(row)

@@ -17,8 +17,8 @@ from plait.check import FuzzOptions, TierChoice
 from plait.check.repeat import Built, build
 from plait.check.same import cause
 from plait.discovery import load
-from plait.machine import Closing, Guards
-from plait.schedule import Schedule
+from plait.machine import Closing, Fate, Guards
+from plait.schedule import ContextId, ContextKind, Schedule
 from plait.verdict import Failed, FailureKind, Passed, Verdict
 from plait.why import Guard, Why
 
@@ -182,3 +182,33 @@ def test_marked_accesses_do_not_race(tmp_path: Path) -> None:
     assert races(None) and races(Closing(Guards.NO_INTERRUPTS))
     assert not races(Closing(marked=places))
     assert not races(Closing(Guards.NO_INTERRUPTS, tuple(((at,), (at,)) for at in places)))
+
+
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    [("original", "smp-irq"), ("delegate_queued", "smp"), (f"{PLANTED}/lost_wakeup", "up")],
+)
+def test_a_lean_replay_makes_the_same_deviations_as_a_recorded_one(
+    name: str, environment: str, tmp_path: Path
+) -> None:
+    """Wherever they are: in a context that begins when another has finished, too."""
+    content = failures_of(name, environment, "native", 1, tmp_path)[0].content
+    built = build(load(name), None)
+    limits = replace(content.limits, order_checks=False)
+    deviation = content.schedule.deviations[0]
+    contexts = [ContextId(ContextKind.TASK, i) for i in range(len(content.scenario.tasks))]
+    schedules = [
+        Schedule((replace(deviation, context=context, after=after),))
+        for context in contexts
+        for after in range(40)
+    ]
+    probed = built.machine.probe(content.scenario, schedules, limits)
+    made = 0
+    for number, schedule in enumerate(schedules):
+        recorded = built.machine.run(content.scenario, schedule, limits=limits)
+        assert probed.fates[number] == recorded.fates, schedule.describe()
+        assert cause(built, probed.verdicts[probed.numbers[number]]) == cause(
+            built, recorded.verdict
+        )
+        made += recorded.fates == (Fate.MADE,)
+    assert made > len(contexts)

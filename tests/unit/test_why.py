@@ -25,7 +25,7 @@ def trace(*events: Event) -> Trace:
 
 
 INTERRUPT = Event(0, 0, EventKind.INTERRUPT, arg=0)
-CALL = step(0, EventKind.CALL_ALLOC)
+CALL = step(0, EventKind.CALL_ALLOC)._replace(arg=0)
 READ, WRITE = step(0, EventKind.READ, HEAD), step(0, EventKind.WRITE, HEAD)
 ELSEWHERE = step(0, EventKind.READ, 0x300)
 BEFORE = Boundary(0, fails=2, passes=1, otherwise=False, schedule=Schedule())

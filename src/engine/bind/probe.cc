@@ -41,7 +41,10 @@ Closing closing_from(nb::handle handle) {
 
 class Prober {
  public:
-  Prober(const Limits& limits, const Closing* closing) : limits_(limits) { options_.closing = closing; }
+  Prober(const Limits& limits, const Closing* closing) : limits_(limits) {
+    options_.closing = closing;
+    options_.exact = true;
+  }
 
   void run(Strategy& strategy, uint64_t seed) {
     options_.limits = limits_;

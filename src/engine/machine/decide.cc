@@ -212,6 +212,7 @@ Context* Machine::decide() {
     }
     if (Context* next = apply(move)) {
       must_ask_ = next != previous && choice.until == Until::kSwitch;
+      if (must_ask_ && exact_) empty_fuel();
       if (next != previous) {
         slice_left_ = kSlice;
         next->slice_writes = hot_.writes;

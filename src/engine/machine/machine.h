@@ -378,7 +378,7 @@ class Machine : private Moves {
   Recorder recorder_;
   bool recording_ = false;
   const Closing* closing_ = nullptr;
-  bool slow_ = false;  // no fuel: every step passes through the engine
+  bool exact_ = false, slow_ = false;  // slow: no fuel: every step passes through the engine
 
   int64_t granted_ = 0, quiet_left_ = 0, slice_left_ = 0;
   bool must_ask_ = false, ask_on_change_ = false, watching_ = false;

@@ -29,6 +29,7 @@ struct RunOptions {
   bool events = false;  // and keep the events
   bool judge = true;    // what is left when nothing moves any more; false: somebody will go on from there
   const Closing* closing = nullptr;  // windows to keep closed
+  bool exact = false;   // ask also where a context begins with what another, which has finished, left of its fuel
 };
 
 struct Outcome {

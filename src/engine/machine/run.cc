@@ -222,6 +222,7 @@ void Machine::begin_run(const RunOptions& options) {
   recording_ = options.record || options.events;
   if (recording_) recorder_.begin(options.events);
   closing_ = options.closing;
+  exact_ = options.exact;
   slow_ = recording_ || sink_ != nullptr || closing_ != nullptr || target_.declaration->step_invariant != nullptr;
   if (sink_) sink_->begin();
   if (cover_) cover_->begin(static_cast<uint32_t>(used_.size() - scenario_.lines.size()));

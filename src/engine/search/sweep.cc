@@ -47,6 +47,13 @@ class Capture final : public Strategy {
   std::vector<Deviation> branches_;
 };
 
+RunOptions exact(const Limits& limits) {
+  RunOptions options;
+  options.limits = limits;
+  options.exact = true;
+  return options;
+}
+
 void shuffle(std::vector<Deviation>& items, Prng& prng) {
   for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[prng.below(static_cast<uint32_t>(i))]);
 }
@@ -55,7 +62,7 @@ void shuffle(std::vector<Deviation>& items, Prng& prng) {
 
 bool Sweep::execute(Strategy& strategy, const Schedule& schedule) {
   ++executions_;
-  const Outcome outcome = machine_.run(strategy, 0, {options_.limits, false, false});
+  const Outcome outcome = machine_.run(strategy, 0, exact(options_.limits));
   if (outcome.verdict != VerdictKind::kFailed || outcome.failure.kind != options_.kind) return false;
   const bool known = std::any_of(found_.begin(), found_.end(), [&](const Swept& each) { return each.outcome.cause == outcome.cause; });
   if (!known) found_.push_back({outcome, schedule});
@@ -66,7 +73,7 @@ bool Sweep::execute(Strategy& strategy, const Schedule& schedule) {
 bool Sweep::level(const std::vector<Schedule>& prefixes, uint32_t children_max, std::vector<Schedule>* next) {
   for (const Schedule& prefix : prefixes) {
     Capture capture{prefix, options_.moves};
-    machine_.run(capture, 0, {options_.limits, false, false});
+    machine_.run(capture, 0, exact(options_.limits));
     std::vector<Deviation> branches = capture.branches();
     if (branches.size() > children_max) {
       shuffle(branches, prng_);

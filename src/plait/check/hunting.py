@@ -22,7 +22,7 @@ from plait.search import SearchOptions
 from plait.shrink import Candidate, Hunt, Judged
 from plait.shrink.mutated import CONTEXTS_MORE, OPERATIONS_MORE, mutated_programs
 from plait.shrink.programs import Asked, Knobs, simpler_programs
-from plait.verdict import Failed
+from plait.verdict import Failed, FailureKind
 
 if TYPE_CHECKING:
     from plait._engine import HuntOptions
@@ -38,6 +38,7 @@ _ONE_MIN = 400
 _ANY = Schedule()
 _KNOB_VALUES_MAX = 4  # tried of each knob, the small ones
 _MODELS_SLOWER = 12  # than native code
+_LIVELOCKS_SLOWER = 50  # runs that only end at a limit
 
 
 class Hunter:
@@ -52,6 +53,8 @@ class Hunter:
         self._limits = beside(built, content)
         self._causes: set[int] = set()  # the engine's names for what is wanted
         self._slower = _MODELS_SLOWER if content.tier is Tier.MODEL else 1
+        if self._kind is FailureKind.LIVELOCK:
+            self._slower *= _LIVELOCKS_SLOWER
         self.executions = 0
 
     def hunts(self) -> Sequence[Hunt]:
@@ -63,20 +66,22 @@ class Hunter:
         asked = list(simpler_programs(judged, self._knobs()))
         schedule = judged.candidate.schedule
         if len(schedule) > 1:  # elsewhere the same moves are few enough to try them all
-            yield from self._swept(asked, _STEPPED, schedule)
-        yield from self._swept(asked, _STEPPED)
+            yield from self._swept(asked, self._budget(_STEPPED), schedule)
+        yield from self._swept(asked, self._budget(_STEPPED))
 
     def mutated(self, judged: Judged) -> Iterator[Candidate]:
         """Programs some steps away, swept."""
         random = Random(repr(judged.candidate.scenario.to_json()))
-        made = mutated_programs(judged, self._knobs(), random, _MUTANTS // self._slower)
-        yield from self._swept(list(made), _MUTATED)
+        deviations = judged.size.deviations
+        count = self._budget(_MUTANTS, deviations)
+        made = mutated_programs(judged, self._knobs(), random, count)
+        yield from self._swept(list(made), self._budget(_MUTATED, deviations))
 
     def _swept(
         self, asked: Sequence[Asked], budget: int, moves: Schedule = _ANY
     ) -> Iterator[Candidate]:
         """moves: only those of its deviations, anywhere."""
-        left = self._budget(budget, max((each.deviations for each in asked), default=0))
+        left = budget
         most = min(max(left // max(len(asked), 1), _ONE_MIN), _ONE_MAX)
         for deviations, programs in _by_deviations(asked):
             for first in range(0, len(programs), _AT_ONCE):
@@ -109,7 +114,7 @@ class Hunter:
         self.executions += executions
         yield from self._fitting(found)
 
-    def _budget(self, executions: int, deviations: int) -> int:
+    def _budget(self, executions: int, deviations: int = 1) -> int:
         """What a hunt may spend: more where the schedules are a sample."""
         more = _MORE_FOR_SAMPLES if deviations > 1 else 1
         return executions * more // self._slower

@@ -157,9 +157,13 @@ def _other_cpu(scenario: Scenario, random: Random) -> Scenario:
 
 
 def _exchange(scenario: Scenario, random: Random) -> Scenario:
-    """Two tasks; who is first runs first."""
-    tasks = list(scenario.tasks)
-    random.shuffle(tasks)
+    """Tasks, or their work: the lowest CPU and the first task on it run first."""
+    order = list(range(len(scenario.tasks)))
+    random.shuffle(order)
+    tasks = [scenario.tasks[number] for number in order]
+    if random.random() < 0.5:
+        pairs = zip(scenario.tasks, tasks, strict=True)
+        tasks = [replace(task, ops=other.ops) for task, other in pairs]
     return replace(scenario, tasks=tuple(tasks))
 
 

@@ -53,7 +53,10 @@ def _other_knobs(scenario: Scenario, knobs: Knobs) -> Iterator[Scenario]:
 
 
 def _placed(scenario: Scenario) -> Iterator[Scenario]:
-    """With a task on another CPU, and with two tasks exchanged: who is first runs first."""
+    """With a task on another CPU, and with two tasks or their work exchanged.
+
+    By default the lowest CPU and the first task on it run first.
+    """
     tasks = scenario.tasks
     for number, task in enumerate(tasks):
         for cpu in range(scenario.cpus):
@@ -61,9 +64,12 @@ def _placed(scenario: Scenario) -> Iterator[Scenario]:
                 moved = replace(task, cpu=cpu)
                 yield replace(scenario, tasks=(*tasks[:number], moved, *tasks[number + 1 :]))
     for one, other in combinations(range(len(tasks)), 2):
-        exchanged = list(tasks)
+        exchanged, worked = list(tasks), list(tasks)
         exchanged[one], exchanged[other] = tasks[other], tasks[one]
         yield replace(scenario, tasks=tuple(exchanged))
+        worked[one] = replace(tasks[one], ops=tasks[other].ops)
+        worked[other] = replace(tasks[other], ops=tasks[one].ops)
+        yield replace(scenario, tasks=tuple(worked))
 
 
 def _fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
