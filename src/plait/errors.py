@@ -178,9 +178,14 @@ def suggestion(word: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(word[:_SHOWN_MAX], known, n=1)
     if near:
         return f'did you mean "{near[0]}"?'
-    listed = list(known)[:_KNOWN_MAX]
-    rest = len(known) - len(listed)
-    return f"one of: {', '.join(listed)}" + (f" and {rest} more" if rest else "")
+    return listed(known)
+
+
+def listed(known: Collection[str]) -> str:
+    """All of them, or the first when they are many."""
+    first = list(known)[:_KNOWN_MAX]
+    rest = len(known) - len(first)
+    return f"one of: {', '.join(first)}" + (f" and {rest} more" if rest else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +235,7 @@ class Checks:
     def word(self, value: object, name: str, words: type[Word]) -> Word:
         """A member of a closed set, or its spelling."""
         if not isinstance(value, str):
-            raise self.refuse(value, name, "not a string", f"one of: {', '.join(words)}")
+            raise self.refuse(value, name, "not a string", listed(tuple(words)))
         try:
             return words(value)
         except ValueError:

@@ -38,7 +38,7 @@ FOLDERS = {
     "models": ROOT / "targets",  # the shipped ones once more, in their other tier
 }
 STRATEGIES = tuple(os.environ.get("PLAIT_STRATEGIES", "random pct pos surw rff portfolio").split())
-SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.25"))  # of a search that is to find nothing
+SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.15"))  # of a search that is to find nothing
 # Of CPU time: only for the target that nothing else ends, and that has nothing else to do.
 HANG_MS = {"loop-without-accesses": 1}
 

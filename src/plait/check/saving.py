@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +140,8 @@ def probe(out: Path) -> None:
         raise _unwritable(out, error) from None
     finally:
         for folder in missing:
-            folder.rmdir()
+            with suppress(OSError):  # another process may have begun to use it
+                folder.rmdir()
 
 
 def _unwritable(out: Path, error: OSError) -> OutputUnwritable:
