@@ -22,6 +22,7 @@ from plait.search import Finding, Progress, Search, SearchOptions
 from plait.verdict import Failed
 
 _PROBE_BYTES = 64 << 10
+_TRIES = 20  # at a folder that others make and take away
 _NAME_DIGITS = 6  # of the hash in the name of a failure file
 
 
@@ -114,7 +115,15 @@ def file_name(failure: FailureFile) -> str:
 def save_in(out: Path, failure: FailureFile) -> Path:
     """Writes the failure to a file of its own in the folder. Raises OutputUnwritable."""
     file = out / file_name(failure)
-    make_folder(out)
+    for _ in range(_TRIES):
+        make_folder(out)
+        try:
+            codec.save(file, failure)
+        except OutputUnwritable:
+            if out.exists():
+                raise
+            continue  # another process has just taken it away again, empty: see probe
+        return file
     codec.save(file, failure)
     return file
 
@@ -130,18 +139,25 @@ def make_folder(out: Path) -> None:
 def probe(out: Path) -> None:
     """Writes to the folder and takes it back, so that a search is not in vain."""
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
-    make_folder(out)
     try:
-        with tempfile.NamedTemporaryFile(dir=out, prefix=".plait-probe-") as file:
-            file.write(bytes(_PROBE_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):  # another process has just taken the folder away
+                make_folder(out)
+                _try_out(out)
+                break
     except OSError as error:
         raise _unwritable(out, error) from None
     finally:
         for folder in missing:
             with suppress(OSError):  # another process may have begun to use it
                 folder.rmdir()
+
+
+def _try_out(out: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=out, prefix=".plait-probe-") as file:
+        file.write(bytes(_PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _unwritable(out: Path, error: OSError) -> OutputUnwritable:
