@@ -3,8 +3,8 @@
 
 Where it does not, the report says which steps have no counterpart. That is allowed only where the
 tiers are known to differ: the model of delegate_queued has a queue of its own making in the place
-of std::queue; and with a device, whose steps come at other times in the other tier, and are not
-translated as well as those of CPUs yet.
+of std::queue. With a device it is allowed as well, for now: failures of irq_locked do not translate
+there, and it is not known why.
 """
 
 import pytest
