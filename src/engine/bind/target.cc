@@ -5,6 +5,7 @@
 
 #include "bind/convert.h"
 #include "bind/model/raise.h"
+#include "devices/block.h"
 #include "devices/pci.h"
 
 namespace nb = nanobind;
@@ -31,7 +32,7 @@ PyObject* method(const nb::dict& object, const char* key) {
 Machine& machine() {
   static auto* instance = [] {
     auto* made = new Machine(process_hot());
-    made->io().set_peripheral(new virtio::PciBlock);
+    made->io().set_peripheral(DeviceKind::kBlock, new virtio::Pci(*new virtio::Block));
     return made;
   }();
   return *instance;

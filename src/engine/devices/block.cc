@@ -12,6 +12,7 @@ namespace plait::virtio {
 namespace {
 
 constexpr uint32_t kHeaderBytes = 16;
+constexpr uint32_t kSegmentsMax = 64;
 constexpr uint64_t kDiskSeed = uint64_t{1} << 40;  // of no request
 
 Text type_name(uint32_t type) {
@@ -31,12 +32,13 @@ OperationKind kind_of(uint32_t type) {
 
 }  // namespace
 
-void Block::load(uint32_t sectors, bool read_only) {
-  sectors_ = sectors;
-  read_only_ = read_only;
-  disk_.resize(size_t{sectors} * kWords);
+void Block::load(const DeviceSpec& spec) {
+  sectors_ = spec.sectors;
+  read_only_ = spec.read_only;
+  queues_ = static_cast<uint32_t>(spec.vectors.size());
+  disk_.resize(size_t{sectors_} * kWords);
   dirty_.clear();
-  for (uint32_t sector = 0; sector < sectors; ++sector) dirty_.push_back(sector);
+  for (uint32_t sector = 0; sector < sectors_; ++sector) dirty_.push_back(sector);
   begin();
 }
 
@@ -45,6 +47,21 @@ void Block::begin() {
     for (uint32_t i = 0; i < kWords; ++i) disk_[sector * kWords + i] = Io::pattern(kDiskSeed + sector, i);
   }
   dirty_.clear();
+}
+
+uint64_t Block::features() const {
+  return kBlockFlush | kBlockSegMax | (read_only_ ? kBlockReadOnly : 0) | (queues_ > 1 ? kBlockQueues : 0);
+}
+
+uint64_t Block::config(uint32_t offset, uint32_t bytes) const {
+  const uint64_t capacity = sectors_;
+  switch (offset) {  // 5.2.4
+    case 0: return bytes == 8 ? capacity : capacity & 0xffffffffu;
+    case 4: return capacity >> 32;
+    case 12: return kSegmentsMax;
+    case 34: return queues_;
+    default: return 0;
+  }
 }
 
 // 5.2.6: the header first, the status byte last, the data between; where descriptors begin and end is the driver's
@@ -154,7 +171,8 @@ bool Block::serve_data(Io& io, Chain& chain, const Header& header, uint8_t& stat
   return true;
 }
 
-bool Block::serve(Io& io, Chain& chain) {
+bool Block::serve(Io& io, uint32_t queue, Chain& chain) {
+  static_cast<void>(queue);
   Header header;
   if (!split(io, chain, header)) return false;
   uint8_t status = kBlockOk;

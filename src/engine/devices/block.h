@@ -11,15 +11,21 @@
 
 namespace plait::virtio {
 
+constexpr uint64_t kBlockSegMax = feature(2);
+constexpr uint64_t kBlockReadOnly = feature(5);
+constexpr uint64_t kBlockFlush = feature(9);
+constexpr uint64_t kBlockQueues = feature(12);
 constexpr uint8_t kBlockOk = 0;
 constexpr uint8_t kBlockIoError = 1;
 constexpr uint8_t kBlockUnsupported = 2;
 
 class Block final : public Backend {
  public:
-  void load(uint32_t sectors, bool read_only);
-  void begin();  // a new execution: the disk as it was
-  bool serve(Io& io, Chain& chain) override;
+  void load(const DeviceSpec& spec) override;
+  void begin() override;  // the disk as it was
+  uint64_t features() const override;
+  uint64_t config(uint32_t offset, uint32_t bytes) const override;
+  bool serve(Io& io, uint32_t queue, Chain& chain) override;
 
  private:
   static constexpr uint32_t kWords = kSectorBytes / 8;
@@ -37,6 +43,7 @@ class Block final : public Backend {
 
   uint32_t sectors_ = 0;
   bool read_only_ = false;
+  uint32_t queues_ = 1;
   std::vector<uint64_t> disk_;
   std::vector<uint32_t> dirty_;  // sectors
   std::vector<Segment> data_;    // of the chain that is served

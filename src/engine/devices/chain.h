@@ -11,6 +11,8 @@
 
 namespace plait::virtio {
 
+constexpr uint64_t feature(uint32_t bit) { return uint64_t{1} << bit; }
+
 struct Chain {
   static constexpr uint32_t kNoRequest = ~uint32_t{0};
   uint16_t head = 0;  // descriptor; of a packed ring, the buffer's id
@@ -23,11 +25,16 @@ struct Chain {
   std::vector<uint16_t> descriptors;  // of the queue's table that it takes up
 };
 
-// What is behind a queue.
+// What is behind the registers and the queues: one kind of device.
 class Backend {
  public:
-  // Does what the chain asks; false: the execution has failed.
-  virtual bool serve(Io& io, Chain& chain) = 0;
+  virtual void load(const DeviceSpec& spec) = 0;  // as after power-on
+  virtual void begin() = 0;                       // a new execution
+  virtual uint64_t features() const = 0;          // that it offers, beside those of every virtio device
+  virtual void agree(uint64_t features) { static_cast<void>(features); }  // what driver and device settled on
+  virtual uint64_t config(uint32_t offset, uint32_t bytes) const = 0;
+  // Does what the chain of this queue asks; false: the execution has failed.
+  virtual bool serve(Io& io, uint32_t queue, Chain& chain) = 0;
 
  protected:
   ~Backend() = default;

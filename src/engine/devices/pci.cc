@@ -27,33 +27,31 @@ enum Register : uint32_t {
 };
 
 constexpr uint32_t kNotifyStride = 2;  // notify_off_multiplier
-constexpr uint32_t kSegmentsMax = 64;
 
 uint64_t half(uint64_t features, uint32_t select) { return select < 2 ? features >> (32 * select) & 0xffffffffu : 0; }
 
 }  // namespace
 
-PciBlock::PciBlock() : queue_{{Virtqueue{block_}, Virtqueue{block_}, Virtqueue{block_}, Virtqueue{block_}}} {
+Pci::Pci(Backend& backend)
+    : backend_(backend), queue_{{Virtqueue{backend}, Virtqueue{backend}, Virtqueue{backend}, Virtqueue{backend}}} {
   for (uint32_t i = 0; i < kDevicesMax; ++i) {
     devices_[i] = &queue_[i];
     queue_[i].setup().number = static_cast<uint16_t>(i);
   }
 }
 
-void PciBlock::load(const DeviceSpec& spec) {
+void Pci::load(const DeviceSpec& spec) {
   spec_ = spec;
   count_ = static_cast<uint32_t>(spec.vectors.size());
-  offered_ = kFeatureVersion1 | kFeatureFlush | kFeatureSegMax;
-  if (spec.read_only) offered_ |= kFeatureReadOnly;
+  backend_.load(spec);
+  offered_ = kFeatureVersion1 | backend_.features();
   if (spec.indirect) offered_ |= kFeatureIndirect;
   if (spec.event_index) offered_ |= kFeatureEventIndex;
   if (spec.packed) offered_ |= kFeaturePacked;
-  if (count_ > 1) offered_ |= kFeatureQueues;
-  block_.load(spec.sectors, spec.read_only);
   reset();
 }
 
-void PciBlock::reset() {
+void Pci::reset() {
   accepted_ = 0;
   offered_select_ = accepted_select_ = queue_select_ = 0;
   config_vector_ = QueueSetup::kNoVector;
@@ -65,33 +63,22 @@ void PciBlock::reset() {
   }
 }
 
-void PciBlock::snapshot() {
+void Pci::snapshot() {
   for (Virtqueue& queue : queue_) queue.snapshot();
 }
 
-bool PciBlock::has_unseen() const {
+bool Pci::has_unseen() const {
   for (uint32_t i = 0; i < count_; ++i) {
     if (queue_[i].has_unseen()) return true;
   }
   return false;
 }
 
-bool PciBlock::is_kick(uint32_t offset) const { return offset >= PLAIT_IO_NOTIFY && offset < PLAIT_IO_DEVICE; }
+bool Pci::is_kick(uint32_t offset) const { return offset >= PLAIT_IO_NOTIFY && offset < PLAIT_IO_DEVICE; }
 
 // ---- what the driver reads
 
-uint64_t PciBlock::device_config(uint32_t offset, uint32_t bytes) const {
-  const uint64_t capacity = spec_.sectors;
-  switch (offset) {  // 5.2.4
-    case 0: return bytes == 8 ? capacity : capacity & 0xffffffffu;
-    case 4: return capacity >> 32;
-    case 12: return kSegmentsMax;
-    case 34: return count_;
-    default: return 0;
-  }
-}
-
-uint64_t PciBlock::read_queue(uint32_t offset) {
+uint64_t Pci::read_queue(uint32_t offset) {
   if (queue_select_ >= count_) return 0;  // 4.1.4.3.1: size 0 means that there is no such queue
   const QueueSetup& setup = queue_[queue_select_].setup();
   switch (offset) {
@@ -106,8 +93,8 @@ uint64_t PciBlock::read_queue(uint32_t offset) {
   }
 }
 
-uint64_t PciBlock::read(uint32_t offset, uint32_t bytes) {
-  if (offset >= PLAIT_IO_DEVICE) return device_config(offset - PLAIT_IO_DEVICE, bytes);
+uint64_t Pci::read(uint32_t offset, uint32_t bytes) {
+  if (offset >= PLAIT_IO_DEVICE) return backend_.config(offset - PLAIT_IO_DEVICE, bytes);
   switch (offset) {
     case kDeviceFeatureSelect: return offered_select_;
     case kDeviceFeature: return half(offered_, offered_select_);
@@ -127,7 +114,7 @@ uint64_t PciBlock::read(uint32_t offset, uint32_t bytes) {
 
 // ---- what it writes
 
-const char* PciBlock::write_status(uint32_t value) {
+const char* Pci::write_status(uint32_t value) {
   if (value == 0) {  // 2.4.1
     resetting_ = true;
     return nullptr;
@@ -142,6 +129,7 @@ const char* PciBlock::write_status(uint32_t value) {
   }
   if (value & kStatusDriverOk & ~status_) {
     if (!(value & kStatusFeaturesOk)) return "sets DRIVER_OK although the features were not agreed upon";
+    backend_.agree(accepted_);
     for (uint32_t i = 0; i < count_; ++i) {
       QueueSetup& setup = queue_[i].setup();
       setup.running = true;
@@ -155,7 +143,7 @@ const char* PciBlock::write_status(uint32_t value) {
   return nullptr;
 }
 
-const char* PciBlock::write_queue(uint32_t offset, uint64_t value) {
+const char* Pci::write_queue(uint32_t offset, uint64_t value) {
   if (offset >= kQueueEnd || queue_select_ >= count_) return "writes to a register that is not there";
   QueueSetup& setup = queue_[queue_select_].setup();
   if (setup.enabled) return "changes a queue that is enabled";
@@ -183,7 +171,7 @@ const char* PciBlock::write_queue(uint32_t offset, uint64_t value) {
   }
 }
 
-const char* PciBlock::write(uint32_t offset, uint64_t value, uint32_t bytes) {
+const char* Pci::write(uint32_t offset, uint64_t value, uint32_t bytes) {
   static_cast<void>(bytes);
   if (is_kick(offset)) {
     const uint32_t queue = (offset - PLAIT_IO_NOTIFY) / kNotifyStride;

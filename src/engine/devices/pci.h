@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A virtio device as a driver finds it on PCI: the registers of the common configuration (virtio 1.3, 4.1.4.3), the
-// handshake of the status (3.1), the features, queues with an MSI-X vector each, and the configuration of a block
-// device (5.2.4).
+// handshake of the status (3.1), the features, queues with an MSI-X vector each. What kind of device it is, is the
+// backend's.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
-#include "devices/block.h"
+#include "devices/chain.h"
 #include "devices/virtqueue.h"
 #include "machine/device.h"
 
@@ -20,22 +20,17 @@ constexpr uint32_t kStatusDriverOk = 4;
 constexpr uint32_t kStatusFeaturesOk = 8;
 constexpr uint32_t kStatusFailed = 128;
 
-constexpr uint64_t feature(uint32_t bit) { return uint64_t{1} << bit; }
-constexpr uint64_t kFeatureSegMax = feature(2);
-constexpr uint64_t kFeatureReadOnly = feature(5);
-constexpr uint64_t kFeatureFlush = feature(9);
-constexpr uint64_t kFeatureQueues = feature(12);
 constexpr uint64_t kFeatureIndirect = feature(28);
 constexpr uint64_t kFeatureEventIndex = feature(29);
 constexpr uint64_t kFeatureVersion1 = feature(32);
 constexpr uint64_t kFeaturePacked = feature(34);
 
-class PciBlock final : public Peripheral {
+class Pci final : public Peripheral {
  public:
-  PciBlock();
+  explicit Pci(Backend& backend);
   void load(const DeviceSpec& spec) override;
   void snapshot() override;
-  void begin() override { block_.begin(); }
+  void begin() override { backend_.begin(); }
   std::span<Device* const> queues() override { return {devices_.data(), count_}; }
   uint64_t read(uint32_t offset, uint32_t bytes) override;
   const char* write(uint32_t offset, uint64_t value, uint32_t bytes) override;
@@ -51,10 +46,9 @@ class PciBlock final : public Peripheral {
   const char* write_status(uint32_t value);
   const char* write_queue(uint32_t offset, uint64_t value);
   uint64_t read_queue(uint32_t offset);
-  uint64_t device_config(uint32_t offset, uint32_t bytes) const;
 
   DeviceSpec spec_;
-  Block block_;
+  Backend& backend_;
   std::array<Virtqueue, kDevicesMax> queue_;
   std::array<Device*, kDevicesMax> devices_{};
   uint32_t count_ = 0;

@@ -264,7 +264,7 @@ void Virtqueue::serve(Io& io, uint32_t index) {
              segment.address);
     return;
   }
-  chain.served = backend_.serve(io, chain);
+  chain.served = backend_.serve(io, setup_.number, chain);
 }
 
 void Virtqueue::publish(Io& io, uint32_t index) {

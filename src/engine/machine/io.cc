@@ -76,7 +76,8 @@ class Io::InAllocator {
 // ---- between executions
 
 std::span<Device* const> Io::load(const Scenario& scenario, const plait_driver* driver) {
-  driver_ = scenario.device.kind == DeviceKind::kNone ? nullptr : driver;
+  peripheral_ = known_[static_cast<size_t>(scenario.device.kind)];
+  driver_ = peripheral_ ? driver : nullptr;
   requests_.reserve(kRequestsUsual);
   probed_.clear();
   begin();

@@ -65,7 +65,7 @@ class Io {
  public:
   explicit Io(Machine& machine) : machine_(machine) {}
 
-  void set_peripheral(Peripheral* peripheral) { peripheral_ = peripheral; }
+  void set_peripheral(DeviceKind kind, Peripheral* peripheral) { known_[static_cast<size_t>(kind)] = peripheral; }
   const Peripheral& peripheral() const { return *peripheral_; }
   bool used() const { return driver_ != nullptr && peripheral_ != nullptr; }
 
@@ -121,7 +121,8 @@ class Io {
   Text described(const Request& request) const;
 
   Machine& machine_;
-  Peripheral* peripheral_ = nullptr;
+  std::array<Peripheral*, kDeviceKinds> known_{};
+  Peripheral* peripheral_ = nullptr;  // of the scenario
   const plait_driver* driver_ = nullptr;
   uint32_t own_lines_ = 0;  // of the scenario; the device's follow
   std::vector<Request> requests_;

@@ -3,6 +3,7 @@
 // What happens in an execution: the machine's size and the programs of tasks and interrupt lines.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -52,6 +53,7 @@ struct LineSpec {
 };
 
 enum class DeviceKind : uint8_t { kNone, kBlock };
+constexpr size_t kDeviceKinds = 2;  // with none
 
 // The device below a driver, and which CPU each of its vectors goes to. Its lines follow those of the scenario.
 struct DeviceSpec {
