@@ -41,6 +41,7 @@ BOUNDS = [
     (f"{PLANTED}/per_cpu_lock", "smp", "model", 1, 2),
     (f"{PLANTED}/publish_before_init", "smp", "native", 2, 2),
     (f"{PLANTED}/refcount_two_accesses", "up-irq", "native", 2, 2),
+    (f"{PLANTED}/stale_cpu_in_ring", "smp-irq", "native", 2, 2),
     (f"{PLANTED}/unlock_wrong_nesting", "up", "native", 1, 2),
 ]
 

@@ -252,6 +252,10 @@ def test_programs_a_step_simpler_are_sound_and_simpler() -> None:
     for task in range(len(SCENARIO.tasks)):
         rest = without_program(START.candidate, (ContextKind.TASK, task)).scenario
         assert rest in scenarios, "without its work"
+    for line in SCENARIO.interrupts:
+        pinned = TaskSpec(0, True, line.ops)
+        less = replace(SCENARIO, interrupts=tuple(e for e in SCENARIO.interrupts if e is not line))
+        assert replace(less, tasks=(pinned, *SCENARIO.tasks)) in scenarios, "a task's work"
     for batch in (1, 2):
         assert replace(SCENARIO, knobs={"batch": batch}) in scenarios
 

@@ -15,7 +15,7 @@ from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextKind
 from plait.shrink.edit import Program, programs, with_programs
 from plait.shrink.order import Judged, program_size
-from plait.shrink.programs import Asked, Knobs
+from plait.shrink.programs import Asked, Knobs, as_task
 
 _STEPS_MAX = 4
 _SLOTS_MAX = 24
@@ -135,6 +135,16 @@ def _drop_program(scenario: Scenario, random: Random) -> Scenario:
     return _changed(scenario, rest)
 
 
+def _line_as_task(scenario: Scenario, random: Random) -> Scenario:
+    """A task, anywhere, that does what a line's handler did."""
+    if not scenario.interrupts:
+        return scenario
+    line = random.randrange(len(scenario.interrupts))
+    cpu = random.randrange(scenario.cpus)
+    task = TaskSpec(cpu, random.random() < 0.5, scenario.interrupts[line].ops)
+    return as_task(scenario, line, random.randint(0, len(scenario.tasks)), task)
+
+
 def _split(scenario: Scenario, random: Random) -> Scenario:
     """A task more, that does the last part of another one's work."""
     made = dict(programs(scenario))
@@ -191,6 +201,7 @@ _STEPS: tuple[Step, ...] = (
     _move,
     _other_slot,
     _drop_program,
+    _line_as_task,
     _split,
     _other_cpu,
     _exchange,

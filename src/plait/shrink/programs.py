@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
-from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
+from plait.scenario import TASKS_MAX, InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextKind
 from plait.shrink.edit import Program, programs, with_programs
 from plait.shrink.order import Judged
@@ -36,7 +36,7 @@ def simpler_programs(judged: Judged, knobs: Knobs) -> Iterator[Asked]:
     if fewer >= 0:
         for each in (scenario, *_placed(scenario), *_other_knobs(scenario, knobs)):
             yield Asked(each, fewer)
-    for each in _fewer_contexts(scenario):
+    for each in (*_fewer_contexts(scenario), *_as_tasks(scenario)):
         yield Asked(each, len(schedule))
     for each in _fewer_operations(scenario):
         yield Asked(each, len(schedule))
@@ -88,6 +88,26 @@ def _fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
             lines = list(scenario.interrupts)
             lines[number] = replace(line, fires=line.fires - 1)
             yield replace(scenario, interrupts=tuple(lines))
+
+
+def _as_tasks(scenario: Scenario) -> Iterator[Scenario]:
+    """With a task, of each number and on each CPU, that does what a line's handler did.
+
+    A context less: a line counts beside the runs that it may make.
+    """
+    if len(scenario.tasks) == TASKS_MAX:
+        return
+    for number, line in enumerate(scenario.interrupts):
+        for place in range(len(scenario.tasks) + 1):
+            for cpu in range(scenario.cpus):
+                yield as_task(scenario, number, place, TaskSpec(cpu, True, line.ops))
+
+
+def as_task(scenario: Scenario, line: int, place: int, task: TaskSpec) -> Scenario:
+    """With this task, of number `place`, instead of a line."""
+    tasks = (*scenario.tasks[:place], task, *scenario.tasks[place:])
+    lines = (*scenario.interrupts[:line], *scenario.interrupts[line + 1 :])
+    return replace(scenario, tasks=tasks, interrupts=lines)
 
 
 def _taken_over(
