@@ -11,7 +11,7 @@ first (limited discrepancy search: all translations that move little before any 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from pathlib import Path
 
 from plait import codec
@@ -23,7 +23,7 @@ from plait.machine import RunResult
 from plait.report import Explained, Headline, Names
 from plait.scenario import Scenario
 from plait.schedule import ContextKind, Deviation, Schedule
-from plait.trace import Event, Trace, begins_operation, steps_of
+from plait.trace import Event, EventKind, Trace, begins_operation, steps_of
 from plait.verdict import Failed, FailureKind, Verdict
 
 RUNS_MAX = 3000
@@ -153,18 +153,21 @@ class _Steps:
 
     def operation(self, context: str, at: int) -> tuple[int, int, int]:
         """Number of the operation that step `at` belongs to, and its first and last step + 1."""
-        steps = self.of.get(context, [])
-        calls = [index for index, step in enumerate(steps) if begins_operation(step)]
-        number = sum(index <= at for index in calls)
+        number = sum(index <= at for index in self._begins(context))
         return number, *self.span(context, number)
 
     def span(self, context: str, number: int) -> tuple[int, int]:
         """First step and last step + 1 of an operation; 0 is what comes before the first."""
         steps = self.of.get(context, [])
-        calls = [0, *(i for i, step in enumerate(steps) if begins_operation(step)), len(steps)]
-        if number + 1 >= len(calls):
+        bounds = [0, *self._begins(context), len(steps)]
+        if number + 1 >= len(bounds):
             return len(steps), len(steps)
-        return calls[number], calls[number + 1]
+        return bounds[number], bounds[number + 1]
+
+    def _begins(self, context: str) -> list[int]:
+        """Where operations begin; one that finds nothing to free is one in the other tier."""
+        steps = enumerate(self.of.get(context, []))
+        return [at for at, step in steps if begins_operation(step) or step.kind is EventKind.SKIP]
 
     def labels(self, context: str, first: int, last: int) -> list[str]:
         """What each of these steps does, in words that both tiers share."""
@@ -244,19 +247,16 @@ class _Translation:
         self, deviation: Deviation, done: tuple[Deviation, ...]
     ) -> Sequence[tuple[int, int | None]]:
         """Where it may go, best first: how many steps after, and how far from its counterpart."""
-        context = str(deviation.context)
-        if deviation.context.kind is ContextKind.START or context not in self._said.of:
-            return [(deviation.after, 0)]
+        context, at = str(deviation.context), deviation.after
+        if not at or deviation.context.kind is ContextKind.START or context not in self._said.of:
+            return [(at, 0)]
         steps = self._steps(done)
-        number, first, last = self._said.operation(context, deviation.after)
+        number, first, last = self._said.operation(context, at - 1)
         low, high = steps.span(context, number)
         mine = self._said.labels(context, first, last)
         matcher = SequenceMatcher(None, mine, steps.labels(context, low, high), autojunk=False)
-        at = deviation.after - first
-        blocks = matcher.get_matching_blocks()  # the last one is empty, and stands for the ends
-        after = next(block for block in blocks if block.a + max(block.size, 1) > at)
-        there = after.a <= at
-        target = low + after.b + (at - after.a if there else 0)
+        target, there = _counterpart(matcher.get_matching_blocks(), at - first)
+        target += low
         near = sorted(range(low, high + 1), key=lambda place: abs(place - target))
         near = near[: _DISTANCE_MAX + 1]
         return [(place, abs(place - target) if there else None) for place in near]
@@ -285,3 +285,17 @@ class _Translation:
             here, there = self._said.told(context, old.after), steps.told(context, new.after)
             shifts.append(Shift(old, here, there, distances.get(new.after)))
         return _Attempt(Schedule(deviations), run, tuple(shifts))
+
+
+def _counterpart(blocks: Sequence[Match], at: int) -> tuple[int, bool]:
+    """The place before the counterpart of step `at`, or after that of the step before it.
+
+    What comes after a cut may not be known here, as the failure came first, or depend on what
+    others do meanwhile. blocks: as get_matching_blocks has them. Returns whether either step has a
+    counterpart, too.
+    """
+    for step, past in ((at, 0), (at - 1, 1)):
+        for block in blocks:
+            if block.a <= step < block.a + block.size:
+                return block.b + step - block.a + past, True
+    return next(block.b for block in blocks if block.a >= at), False
