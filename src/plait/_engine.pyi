@@ -223,8 +223,15 @@ class Live:
         """A line that never fires but by `interrupt`; its number."""
     def drop_line(self) -> None:
         """Takes back the last line, which has not fired."""
-    def steps(self, context: str, count: int) -> int:
-        """Lets it take so many steps, while it can go on; how many it took."""
+    def steps(self, context: str, count: int, choice: int = 0) -> int:
+        """Lets it take so many steps, while it can go on; how many it took.
+
+        choice: what the first of a device is.
+        """
+    def choices(self, device: int) -> list[int]:
+        """What it may do instead of what it would do next by itself."""
+    def raised(self) -> list[int]:
+        """Lines that a device has raised, and that have not fired since."""
     def preempt(self, task: int) -> bool:
         """Lets its CPU go on until the task can be switched in, and takes a step of it."""
     def interrupt(self, line: int, cpu: int) -> bool: ...
@@ -232,8 +239,8 @@ class Live:
     def settle(self) -> None: ...
     def outcome(self, detail: bool = False) -> Outcome:
         """What a replay of it comes to."""
-    def heap(self) -> list[tuple[int, int, int, str, int]]: ...
-    def contexts(self) -> list[tuple[str, int, str, int, int]]: ...
+    def heap(self) -> list[tuple[int | None, int, int, str, int]]: ...
+    def contexts(self) -> list[tuple[str, int | None, str, int, int]]: ...
 
 class HuntOptions(TypedDict):
     """What a sweep looks for.

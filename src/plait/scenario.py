@@ -61,6 +61,20 @@ class DeviceKind(StrEnum):
     BLOCK = "virtio-blk"
 
 
+def _repr(value: Any) -> str:
+    """To paste: the first field, then those that are not as usual."""
+    told = []
+    for index, each in enumerate(fields(value)):
+        content = getattr(value, each.name)
+        is_word = isinstance(content, StrEnum)
+        text = f"{type(content).__name__}.{content.name}" if is_word else repr(content)
+        if index == 0:
+            told.append(text)
+        elif content != each.default:
+            told.append(f"{each.name}={text}")
+    return f"{type(value).__name__}({', '.join(told)})"
+
+
 # A foreign free hands over a pointer that no alloc returned; the others, what a slot holds or held.
 FREES_A_SLOT = frozenset({OpKind.FREE, OpKind.DOUBLE_FREE, OpKind.INTERIOR_FREE})
 
@@ -111,6 +125,8 @@ class Op:
     size: int = 0
     sector: int = 0
     sectors: int = 0
+
+    __repr__ = _repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _check.word(self.kind, "op", OpKind))
@@ -228,6 +244,8 @@ class DeviceSpec:
     suppression: bool = False
     kind: DeviceKind = DeviceKind.BLOCK
     packed: bool = False
+
+    __repr__ = _repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _check.word(self.kind, "kind", DeviceKind))

@@ -15,7 +15,8 @@ from plait import LiveRun, codec
 from plait.check import replay
 from plait.codec import Tier
 from plait.errors import InvalidOption, LiveRunOver
-from plait.scenario import Op, OpKind
+from plait.scenario import DeviceSpec, Op, OpKind
+from plait.trace import EventKind
 from plait.verdict import Failed, FailureKind, Passed
 
 RUNS = int(os.environ.get("PLAIT_LIVE_RUNS", "10"))
@@ -31,6 +32,8 @@ PLACES = [
     ("delegate_queued", "smp-irq"),
     ("garbage_sink", "smp"),
     ("irq_safe", "smp-irq"),
+    ("irq_safe", "virtio-blk"),
+    ("irq_locked", "virtio-blk"),
     (str(TESTS / "sound" / "wait-queue"), "smp"),
     (str(TESTS / "sound" / "ticket-lock"), "smp"),
     (str(TESTS / "sound" / "thread-local-cache"), "smp"),
@@ -52,6 +55,12 @@ class Hand:
     def steps(self) -> int:
         return self.random.choice([0, 1, 2, self.random.randrange(40), 1 << 30])
 
+    def request(self) -> Op:
+        kind = self.random.choice([OpKind.READ, OpKind.WRITE, OpKind.FLUSH])
+        if kind is OpKind.FLUSH:
+            return Op(kind)
+        return Op(kind, sector=self.random.randrange(16), sectors=self.random.randrange(1, 5))
+
     def interrupt(self) -> None:
         ops = []
         if self.objects and self.random.random() < 0.5:
@@ -65,7 +74,7 @@ class Hand:
     def move(self) -> None:
         run, pick = self.run, self.random
         task = pick.randrange(run.tasks)
-        match pick.randrange(7):
+        match pick.randrange(12 if run.device else 7):
             case 0 | 1:
                 self.objects.append(run.alloc(task, pick.choice(self.sizes), steps=self.steps()))
             case 2 | 3 if self.objects:
@@ -77,6 +86,14 @@ class Hand:
                 run.migrate(task, pick.randrange(run.cpus))
             case 6 if pick.random() < 0.2:
                 run.settle()
+            case 7 | 8:
+                run.request(task, self.request(), steps=self.steps())
+            case 9:
+                run.let_device(steps=self.steps())
+            case 10 if choices := run.choices():
+                run.let_device(choice=pick.choice(choices), steps=self.steps())
+            case 11 if run.raised:
+                run.deliver(pick.randrange(run.cpus), steps=self.steps())
             case _:
                 run.run(task, self.steps())
 
@@ -238,11 +255,47 @@ def test_interrupts_off_on_the_cpu() -> None:
         (lambda run: run.free(0, 3), "nothing was allocated into slot 3"),
         (lambda run: run.migrate(0, 0), "tasks are pinned"),
         (lambda run: run.interrupt(4, []), "there is no CPU 4"),
+        (lambda run: run.request(0, Op(OpKind.FLUSH)), "has no device"),
+        (lambda run: run.start(0, Op(OpKind.FLUSH)), "has no device"),
+        (lambda run: run.request(0, Op(OpKind.FREE, 0)), "free is no request"),
+        (lambda run: run.let_device(), "has no device"),
+        (lambda run: LiveRun(run.built, "up", device=DeviceSpec(4)), "has no virtio-blk"),
     ],
 )
 def test_mistakes(mistake: object, words: str) -> None:
-    with pytest.raises(InvalidOption, match="has a device"):
-        LiveRun("irq_safe", "virtio-blk")
     run = LiveRun("original", "up-irq")
     with pytest.raises(InvalidOption, match=words):
         mistake(run)  # type: ignore[operator]
+
+
+def test_a_device_by_hand() -> None:
+    """Two requests; the device takes both, serves the second first, and its interrupt is due."""
+    run = LiveRun("irq_safe", "virtio-blk", cpus=2, tasks=(1,), device=DeviceSpec(4))
+    assert (run.raised, run.choices()) == ((), ())
+    assert run.deliver(0) is None
+    reserve = run.heap  # a table, for when memory is out
+    for sector in (0, 1):
+        run.request(0, Op(OpKind.WRITE, sector=sector, sectors=1))
+    assert [each.slot for each in run.heap] == [None] * (4 + len(reserve))  # two tables as well
+    device = run.contexts()[-1]
+    assert (device.name, device.cpu, device.state, device.steps) == ("device 0", None, "ready", 0)
+    assert run.let_device(steps=5) == 5  # looks, and takes the first chain of four descriptors
+    assert run.let_device(choice=255, steps=1) == 1  # the next chain, which it does not serve yet
+    assert run.let_device(steps=3) == 3
+    assert run.choices() == (2, 254)  # by itself it would serve the first
+    run.let_device(choice=2, steps=3)  # serves, returns, and looks whether to interrupt
+    assert run.raised == (0,)
+    assert run.deliver(1) is None  # its vector goes to CPU 0
+    assert run.deliver(0) == "irq 0#0"
+    assert len(run.heap) == 2 + len(reserve)
+    assert run.settle() == Passed()
+    assert run.heap == reserve
+    check(run)
+    trace = run.result(detail=True).trace
+    assert trace is not None
+    done = [event.arg for event in trace.events if event.kind is EventKind.REQUEST_DONE]
+    assert done == [1, 0]
+    with pytest.raises(InvalidOption, match="no lines but the device has"):
+        run.interrupt(0, [])
+    with pytest.raises(InvalidOption, match="there is no queue 1"):
+        run.choices(1)

@@ -8,6 +8,7 @@ seeds of each bug (the claim is 20 of 20, each within 60 s on one core and at mo
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -20,6 +21,7 @@ from quality.delegate_rows import ROWS, Run
 
 SEEDS = int(os.environ.get("PLAIT_SEEDS", "0"))  # 0: one of each that takes some seconds
 SECONDS = 60.0  # of CPU time
+DRIVERS = Path(__file__).resolve().parents[2] / "targets" / "drivers"
 CALLS = 8
 
 # Odds, from 2,000 examples each: one in 100 or more fails as looked for; 60 s are some 10,000.
@@ -79,8 +81,31 @@ class D3(Delegate):
     row = seen_in("D3")
 
 
+class Driver(Quiet):
+    """Under a planted driver, with a device that each example draws."""
+
+    env = "virtio-blk"
+
+
+class NeverRestarted(Driver):
+    """A full queue, and requests that wait for room."""
+
+    target = DRIVERS / "full_queue_never_restarted"
+    kinds = (FailureKind.REQUEST_NEVER_COMPLETED,)
+
+
+class TableFreedEarly(Driver):
+    """The device is let go on before the driver's table is another object's."""
+
+    target = DRIVERS / "table_freed_early"
+    kinds = (FailureKind.FOREIGN_DMA,)
+
+
+FOUND = [DoubleAllocation, D3, NeverRestarted, TableFreedEarly, *[D1] * (SEEDS > 0)]
+
+
 @pytest.mark.parametrize("number", range(SEEDS or 1))
-@pytest.mark.parametrize("machine", [DoubleAllocation, D3, *[D1] * (SEEDS > 0)])
+@pytest.mark.parametrize("machine", FOUND)
 def test_finds(machine: type[AllocatorMachine], number: int) -> None:
     start = time.process_time()
     with pytest.raises(AllocatorFailure) as caught:

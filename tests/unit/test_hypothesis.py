@@ -21,7 +21,7 @@ from plait.hypothesis import (
     survives,
 )
 from plait.live import built
-from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
+from plait.scenario import DeviceSpec, InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import MoveKind, Schedule
 from plait.verdict import FailureKind
 
@@ -43,6 +43,28 @@ def notes_of(error: BaseException) -> str:
 
 
 # ---- values
+
+
+@given(scenarios("virtio-blk", target="irq_safe"), st.data())
+@settings(QUICK, max_examples=60)
+def test_scenarios_with_a_device_run(scenario: Scenario, data: st.DataObject) -> None:
+    """Their requests fit, whatever the device offers: irq_safe survives each of them."""
+    assert scenario.device is not None
+    there = built("irq_safe", device=scenario.device.kind)
+    schedule = data.draw(schedules(scenario))
+    result = there.machine.run(scenario, schedule)
+    assert result.verdict.verdict == "passed", result.verdict
+    requests = [op for task in scenario.tasks for op in task.ops if op.kind.is_request]
+    assert result.dropped_deviations <= len(schedule)
+    assert not scenario.interrupts
+    assert all(op.sector < scenario.device.sectors for op in requests)
+
+
+def test_the_smallest_scenario_with_a_device() -> None:
+    smallest = find(scenarios("virtio-blk"), lambda scenario: True, settings=QUICK)
+    device = DeviceSpec(4, sectors=8, indirect=False)
+    task = TaskSpec(0, True, (Op(OpKind.FLUSH),))
+    assert smallest == Scenario(1, 512, 64, (task,), device=device)
 
 
 @pytest.mark.parametrize("env", ["up", "up-irq", "smp", "smp-irq"])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from plait.errors import InvalidScenario
 from plait.scenario import (
+    DeviceKind,
     DeviceSpec,
     InterruptSpec,
     Knobs,
@@ -98,6 +99,14 @@ def test_round_trip(scenario: Scenario) -> None:
     again = Scenario.from_json(json.loads(json.dumps(scenario.to_json())))
     assert again == scenario
     assert hash(again) == hash(scenario)
+
+
+@settings(deadline=None)
+@given(scenarios())
+def test_operations_and_devices_can_be_pasted(scenario: Scenario) -> None:
+    names = {"Op": Op, "OpKind": OpKind, "DeviceSpec": DeviceSpec, "DeviceKind": DeviceKind}
+    for value in (*scenario.tasks[-1].ops, scenario.device):
+        assert eval(repr(value), names) == value
 
 
 def test_a_scenario_cannot_be_changed() -> None:

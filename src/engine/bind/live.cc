@@ -4,6 +4,7 @@
 #include "bind/live.h"
 
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ class PythonLive {
   // The line's number. It fires when it is told to, and never otherwise.
   size_t add_line(nb::dict line) {
     if (live_.scenario().lines.size() >= kLinesMax) throw nb::value_error("there are no more interrupt lines");
+    if (live_.scenario().device.kind != DeviceKind::kNone) throw nb::value_error("the device's lines are the last");
     LineSpec spec = line_from(line, live_.scenario().cpus, target_.declaration());
     spec.fires = 0;
     live_.add_line(spec);
@@ -60,11 +62,11 @@ class PythonLive {
     live_.drop_line();
   }
 
-  uint32_t steps(const std::string& who, uint32_t count) {
+  uint32_t steps(const std::string& who, uint32_t count, uint8_t choice) {
     ContextId id;
     if (!parse(who, id)) throw nb::value_error(("no context is called \"" + who + "\"").c_str());
     uint32_t taken = 0;
-    run_on(target_, [&] { taken = live_.steps(id, count); });
+    run_on(target_, [&] { taken = live_.steps(id, count, choice); });
     return taken;
   }
 
@@ -109,6 +111,30 @@ class PythonLive {
   bool failed() const { return live_.failed(); }
   uint32_t dropped() const { return live_.dropped(); }
 
+  // What the device may do instead of what it would do next by itself.
+  std::vector<uint8_t> choices(uint32_t device) {
+    std::vector<uint8_t> found(255);
+    run_on(target_, [&] {
+      live_.refresh();
+      const std::span<Device* const> devices = machine().io().queues();
+      const bool may = !live_.failed() && device < devices.size() && devices[device]->enabled();
+      found.resize(may ? devices[device]->others(found) : 0);
+    });
+    return found;
+  }
+
+  // Lines that a device has raised and that have not fired since.
+  std::vector<uint32_t> raised() {
+    std::vector<uint32_t> found;
+    run_on(target_, [&] {
+      live_.refresh();
+      for (uint32_t line = 0; line < live_.scenario().lines.size(); ++line) {
+        if (machine().io().raised(line)) found.push_back(line);
+      }
+    });
+    return found;
+  }
+
   // (slot, address, bytes, holder, CPU of the allocation) of each live object.
   nb::list heap() {
     std::vector<Object> objects;
@@ -124,7 +150,8 @@ class PythonLive {
     nb::list list;
     for (size_t i = 0; i < objects.size(); ++i) {
       const Object& object = objects[i];
-      list.append(nb::make_tuple(object.slot, places[i], object.size, std::string(full_name(object.holder)), index(object.cpu)));
+      const nb::object slot = object.by_driver ? nb::none() : nb::object(nb::int_(object.slot));
+      list.append(nb::make_tuple(slot, places[i], object.size, std::string(full_name(object.holder)), index(object.cpu)));
     }
     return list;
   }
@@ -142,6 +169,10 @@ class PythonLive {
     run_on(target_, [&] {
       live_.refresh();
       for (const Context* context : machine().contexts()) {
+        if (context->id.kind == ContextKind::kDevice) {
+          rows.push_back({context->id, CpuId{}, machine().io().queues()[context->id.number]->enabled() ? "ready" : "idle", context->steps, 0});
+          continue;
+        }
         if (context->state == ContextState::kUnused) continue;
         const bool empty = context->id.kind == ContextKind::kTask &&
                            live_.scenario().tasks[context->id.number].operations.empty();
@@ -152,7 +183,8 @@ class PythonLive {
     });
     nb::list list;
     for (const Row& row : rows) {
-      list.append(nb::make_tuple(std::string(full_name(row.id)), index(row.cpu), row.state, row.steps, row.pc));
+      const nb::object cpu = row.id.kind == ContextKind::kDevice ? nb::none() : nb::object(nb::int_(index(row.cpu)));
+      list.append(nb::make_tuple(std::string(full_name(row.id)), cpu, row.state, row.steps, row.pc));
     }
     return list;
   }
@@ -180,7 +212,9 @@ void add_live(nb::module_& module) {
       .def("start", &PythonLive::start, "task"_a, "operation"_a)
       .def("add_line", &PythonLive::add_line, "line"_a)
       .def("drop_line", &PythonLive::drop_line)
-      .def("steps", &PythonLive::steps, "context"_a, "count"_a)
+      .def("steps", &PythonLive::steps, "context"_a, "count"_a, "choice"_a = 0)
+      .def("choices", &PythonLive::choices, "device"_a)
+      .def("raised", &PythonLive::raised)
       .def("preempt", &PythonLive::preempt, "task"_a)
       .def("interrupt", &PythonLive::interrupt, "line"_a, "cpu"_a)
       .def("migrate", &PythonLive::migrate, "task"_a, "cpu"_a)

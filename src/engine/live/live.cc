@@ -30,12 +30,14 @@ void Live::run(Script::Then then, const Act& act) {
   stale_ = false;
   // Whoever took the last steps was not asked about since.
   for (const Context* context : machine_.contexts()) {
-    if (context->state != ContextState::kUnused) script_.ended(context->id, context->steps);
+    if (context->state != ContextState::kUnused || context->id.kind == ContextKind::kDevice) {
+      script_.ended(context->id, context->steps);
+    }
   }
 }
 
-uint32_t Live::steps(ContextId who, uint32_t steps) {
-  Act act{Act::Kind::kSteps, who, std::min(steps, kForever), {}, 0, false};
+uint32_t Live::steps(ContextId who, uint32_t steps, uint8_t choice) {
+  Act act{Act::Kind::kSteps, who, std::min(steps, kForever), {}, 0, false, choice};
   run(Script::Then::kSteps, act);
   script_.keep();
   if (script_.idle() && !failed() && who.kind == ContextKind::kIrq) {  // it will come before what moves next
@@ -49,19 +51,21 @@ bool Live::preempt(uint32_t task) {
   refresh();
   const CpuId cpu = machine_.contexts()[task]->cpu;
   if (scenario_.tasks[task].operations.empty() || machine_.contexts()[task]->state != ContextState::kReady) return false;
-  run(Script::Then::kPreempt, {Act::Kind::kSteps, task_id(task), 0, cpu, 0, false});
+  run(Script::Then::kPreempt, {Act::Kind::kSteps, task_id(task), 0, cpu, 0, false, 0});
   script_.keep();
   return script_.done();
 }
 
 bool Live::interrupt(uint32_t line, CpuId cpu) {
-  const Act act{Act::Kind::kInterrupt, {}, 0, cpu, static_cast<uint8_t>(line), false};
-  ++scenario_.lines[line].fires;
+  const Act act{Act::Kind::kInterrupt, {}, 0, cpu, static_cast<uint8_t>(line), false, 0};
+  const bool of_device = scenario_.lines[line].vector != LineSpec::kNoVector;
+  scenario_.lines[line].fires += !of_device;
   run(Script::Then::kInterrupt, act);
   if (script_.done()) {
     script_.keep();
     return true;
   }
+  if (of_device) return false;
   if (!failed() && script_.idle() && !deferred_) {
     script_.add(act);
     deferred_ = true;
@@ -72,7 +76,7 @@ bool Live::interrupt(uint32_t line, CpuId cpu) {
 }
 
 bool Live::migrate(uint32_t task, CpuId cpu) {
-  const Act act{Act::Kind::kMigrate, task_id(task), 0, cpu, 0, false};
+  const Act act{Act::Kind::kMigrate, task_id(task), 0, cpu, 0, false, 0};
   run(Script::Then::kMigrate, act);
   const bool idle = machine_.contexts()[task]->state == ContextState::kFinished;
   if (script_.done()) {

@@ -26,16 +26,17 @@ class Live {
     stale_ = true;
     settled_ = false;
   }
+  // Not where there is a device: its lines are the last.
   void add_line(const LineSpec& line) { scenario_.lines.push_back(line); }
   void drop_line() { scenario_.lines.pop_back(); }
   void place(uint32_t task, CpuId cpu) { scenario_.tasks[task].cpu = cpu; }  // of one that has not begun
 
-  // Lets the context take steps as long as it can go on; how many it took.
-  uint32_t steps(ContextId who, uint32_t steps);
+  // Lets the context take steps as long as it can go on; how many it took. `choice`: what the first of a device is.
+  uint32_t steps(ContextId who, uint32_t steps, uint8_t choice = 0);
   // Lets what runs on its CPU go on until the task can be switched in, which takes a step. False: it never could.
   bool preempt(uint32_t task);
   // Starts the handler. Where nothing can move, it comes before whatever moves next; one may wait so. False: interrupts
-  // are off there, its handler runs, or the line goes elsewhere.
+  // are off there, its handler runs, or the line goes elsewhere; or it is the device's, which has not raised it.
   bool interrupt(uint32_t line, CpuId cpu);
   // False: it is not preemptible now. A task with nothing to do is there when it has something.
   bool migrate(uint32_t task, CpuId cpu);

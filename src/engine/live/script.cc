@@ -36,13 +36,14 @@ void Script::note(ContextId who, uint32_t steps) {
   } else {
     known->steps = steps;
   }
-  if (!following_) append(news_, {Act::Kind::kSteps, who, steps, {}, 0, false});
+  if (!following_) append(news_, {Act::Kind::kSteps, who, steps, {}, 0, false, 0});
 }
 
 void Script::append(std::vector<Act>& acts, const Act& act) {
-  const bool longer = !acts.empty() && act.kind == Act::Kind::kSteps && acts.back().kind == Act::Kind::kSteps &&
-                      acts.back().who == act.who && !acts.back().most && !act.most;
-  if (longer) {
+  const bool same = !acts.empty() && act.kind == Act::Kind::kSteps && acts.back().kind == Act::Kind::kSteps &&
+                    acts.back().who == act.who && !acts.back().most && !act.most;
+  if (same && acts.back().steps == act.steps) return;  // known, with the choice that it was
+  if (same && acts.back().choice == 0 && act.choice == 0) {
     acts.back() = act;
   } else {
     acts.push_back(act);
@@ -54,7 +55,10 @@ uint32_t Script::find(std::span<const Move> moves, const Act& act) {
     const Move& move = moves[i];
     switch (act.kind) {
       case Act::Kind::kSteps:
-        if ((move.kind == MoveKind::kGo || move.kind == MoveKind::kPreempt) && move.who == act.who) return i;
+        if ((move.kind == MoveKind::kGo || move.kind == MoveKind::kPreempt || move.kind == MoveKind::kDevice) &&
+            move.who == act.who && move.choice == act.choice) {
+          return i;
+        }
         break;
       case Act::Kind::kInterrupt:
         if (move.kind == MoveKind::kInterrupt && move.cpu == act.cpu && move.number == act.line) return i;
@@ -89,8 +93,15 @@ Choice Script::act(Moves& enabled) {
   switch (then_) {
     case Then::kStop: break;
     case Then::kSteps: {
-      const uint32_t index = taken() < request_.steps ? find(enabled.all(), request_) : kNone;
-      return index == kNone ? kLeave : Choice{index, request_.steps - taken() - 1, Until::kOver};
+      Act wanted = request_;
+      if (taken() != 0) wanted.choice = 0;
+      const uint32_t index = taken() < request_.steps ? find(enabled.all(), wanted) : kNone;
+      if (index == kNone) return kLeave;
+      if (wanted.choice != 0) {
+        wanted.steps = base_ + 1;
+        append(news_, wanted);
+      }
+      return {index, request_.steps - taken() - 1, Until::kOver};
     }
     case Then::kPreempt: {
       const std::span<const Move> moves = enabled.all();
@@ -113,7 +124,7 @@ Choice Script::act(Moves& enabled) {
     case Then::kDefaults: {
       const Move& first = enabled.all()[0];
       if (first.kind == MoveKind::kInterrupt) {
-        news_.push_back({Act::Kind::kInterrupt, {}, 0, first.cpu, first.number, false});
+        news_.push_back({Act::Kind::kInterrupt, {}, 0, first.cpu, first.number, false, 0});
       }
       return {0, kForever, Until::kSwitch};
     }

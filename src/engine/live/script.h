@@ -22,13 +22,14 @@ struct Act {
   CpuId cpu{};         // kInterrupt, kMigrate
   uint8_t line = 0;    // kInterrupt
   bool most = false;   // kSteps: fewer will do
+  uint8_t choice = 0;  // kSteps of a device: what the one step that it takes is
 };
 
 class Script final : public Strategy {
  public:
   enum class Then : uint8_t {
     kStop,
-    kSteps,      // `who` takes up to `steps` more, as long as it can go on
+    kSteps,      // `who` takes up to `steps` more, as long as it can go on; `choice` is the first of a device
     kPreempt,    // what runs on `cpu` goes on until `who` can be switched in, and that takes a step
     kInterrupt,
     kMigrate,

@@ -100,6 +100,10 @@ class Io {
   void entered(uint32_t line);   // the same of a handler and a raised line
   static uint64_t hash_of(const Request& request);
 
+  // ---- for whoever looks on between executions
+  std::span<Device* const> queues() const { return used() ? peripheral_->queues() : std::span<Device* const>{}; }
+  bool raised(uint32_t line) const;  // by the device, and has not fired since
+
   // ---- at quiescence, on the boot fiber
   bool something_to_judge() const { return used() && !requests_.empty(); }
   void judge_requests();

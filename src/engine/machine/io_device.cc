@@ -88,6 +88,8 @@ void Io::raise(uint32_t vector) {
   if (machine_.order_.on()) machine_.order_.add(machine_.order_.of(kLineKey + line));
 }
 
+bool Io::raised(uint32_t line) const { return machine_.lines_[line].pending; }
+
 void Io::entered(uint32_t line) {
   if (machine_.order_.on()) machine_.order_.take(machine_.order_.of(kLineKey + line));
 }

@@ -23,15 +23,17 @@ from hypothesis.stateful import (
 
 from plait.codec import Preset, Tier
 from plait.environment import Environment, find_environment
+from plait.hypothesis.devices import QUEUES, devices, longest_request, requests
 from plait.hypothesis.failures import OUT_DEFAULT, is_last_example, raised, tell
 from plait.hypothesis.surviving import content_of, search_schedules
 from plait.hypothesis.values import knobs_of, sizes_of
-from plait.live import ALL_STEPS, PAGES_DEFAULT, LiveRun, without_device
+from plait.live import ALL_STEPS, PAGES_DEFAULT, LiveRun, usual_device
 from plait.machine import default_limits
-from plait.scenario import LINES_MAX, Op, OpKind
+from plait.scenario import LINES_MAX, DeviceSpec, Op, OpKind
 from plait.verdict import Failed, FailureKind
 
 COUNT_MAX = 3  # objects in one rule
+_OTHERS_MAX = 4  # of what a device may do, to choose from
 _CUT_MAX = 40  # steps; operations of most allocators take fewer
 # None, to the end, half of the time and for the smallest example; else so many steps.
 STEPS: st.SearchStrategy[int | None] = st.sampled_from(
@@ -60,6 +62,10 @@ class AllocatorMachine(RuleBasedStateMachine):
     where it is cut: None: it runs to its end. Rules and invariants of a subclass are added to those
     here; a method of the same name replaces one of these, and is drawn the same arguments unless it
     is a rule by itself.
+
+    In an environment with a device tasks make requests as well, the device goes on when a rule lets
+    it and with what the rule picks, and its interrupts are delivered. device: None: each example
+    draws one before its first rule.
     """
 
     target: ClassVar[str | Path]
@@ -78,12 +84,14 @@ class AllocatorMachine(RuleBasedStateMachine):
     kinds: ClassVar[Collection[FailureKind] | None] = None
     out: ClassVar[str | os.PathLike[str] | None] = OUT_DEFAULT
     shrink_seconds: ClassVar[float] = 5.0
+    device: ClassVar[DeviceSpec | None] = None
 
     objects = Bundle("objects")
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        rules = _rules_for(cls)
+        env = find_environment(cls.env) if isinstance(cls.env, str) else cls.env
+        rules = _rules_for(cls, env)
         for name in RULES:
             mine = cls.__dict__.get(name)
             if mine is None:
@@ -92,31 +100,36 @@ class AllocatorMachine(RuleBasedStateMachine):
                 continue
             setattr(cls, name, _rule(mine, rules[name]) if name in rules else mine)
         if cls.vary_knobs:
-            drawn = st.deferred(lambda: knobs_of(cls.target, cls.tier, cls.compiler))
+            drawn = st.deferred(lambda: knobs_of(cls.target, cls.tier, cls.compiler, env.device))
             cls.set_knobs = initialize(knobs=drawn)(_plain(cls.set_knobs))  # type: ignore[method-assign]
+        if env.device and cls.device is None:
+            drawn_device = devices(env.device, cls.cpus or env.cpus[1])
+            cls.set_device = initialize(device=drawn_device)(_plain(cls.set_device))  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = self._begin(self.knobs)
+        self._knobs, self._device = dict(self.knobs), type(self).device
+        self.live = self._begin()
         self._ending = False
         self.unsettled = 0  # rules since the last settle
         self.cut = False  # one of them was cut, so perhaps a task has something left to do
         self._cpus = list(self.live.start_cpus)
         self._allocated: dict[int, int] = {}  # slot → the task that is at home where that was
 
-    def _begin(self, knobs: Mapping[str, int]) -> LiveRun:
+    def _begin(self) -> LiveRun:
         return LiveRun(
             self.target,
             self.env,
             cpus=self.cpus,
             tasks=self.tasks,
             pages=self.pages,
-            knobs=knobs,
+            knobs=self._knobs,
             preset=self.preset,
             limits=replace(default_limits(), order_checks=self.order_checks),
             tier=self.tier,
             compiler=self.compiler,
             on_failure=self._failed,
+            device=self._device,
         )
 
     # ---- rules
@@ -124,7 +137,13 @@ class AllocatorMachine(RuleBasedStateMachine):
     def set_knobs(self, knobs: dict[str, int]) -> None:
         """Before all else, with `vary_knobs`: the target's knobs get other values."""
         if knobs:
-            self.live = self._begin({**knobs, **self.knobs})
+            self._knobs = {**knobs, **self.knobs}
+            self.live = self._begin()
+
+    def set_device(self, device: DeviceSpec) -> None:
+        """Before all else, where there is a device and the class does not say which."""
+        self._device = device
+        self.live = self._begin()
 
     def alloc(
         self, task: int, size: int, count: int, steps: int | None
@@ -173,6 +192,37 @@ class AllocatorMachine(RuleBasedStateMachine):
         """The task goes on."""
         self.live.run(task, steps or ALL_STEPS)
 
+    def request(self, task: int, op: Op, steps: int | None) -> None:
+        """A task asks the driver for something, and does not wait for it.
+
+        Of so many sectors as a chain of the example's device holds.
+        """
+        sectors = min(op.sectors, longest_request(self._spec))
+        self._start(task, [replace(op, sectors=sectors)], steps)
+
+    def device_goes_on(self, queue: int, steps: int | None) -> None:
+        """The device takes steps with a queue."""
+        self.live.let_device(self._queue(queue), steps=steps or ALL_STEPS)
+
+    def device_picks(self, queue: int, nth: int, steps: int | None) -> None:
+        """The device begins with something else than what it would do by itself.
+
+        Another of the chains that it has taken, the next one, or a look for more; nth: which of
+        these. And then it goes on.
+        """
+        queue = self._queue(queue)
+        others = self.live.choices(queue)
+        choice = others[nth % len(others)] if others else 0
+        self.live.let_device(queue, choice=choice, steps=steps or ALL_STEPS)
+
+    def deliver(self, cpu: int, nth: int, steps: int | None) -> None:
+        """The interrupt of a queue that is due comes; nth: of which; cpu: if it may go anywhere."""
+        due = self.live.raised
+        if due:
+            queue = due[nth % len(due)]
+            vector = self._spec.vectors[queue]
+            self.live.deliver(cpu if vector is None else vector, queue, steps=steps or ALL_STEPS)
+
     def settle(self) -> None:
         """Everything that was started comes to its end, and conservation is checked."""
         self.live.settle()
@@ -200,6 +250,14 @@ class AllocatorMachine(RuleBasedStateMachine):
         count = steps or ALL_STEPS
         if live.run(task, count) == 0 and live.preempt(task):
             live.run(task, count - 1)
+
+    @property
+    def _spec(self) -> DeviceSpec:
+        assert self.live.device is not None
+        return self.live.device
+
+    def _queue(self, queue: int) -> int:
+        return queue % len(self._spec.vectors)
 
     def _some_task(self, cpu: int) -> int:
         return self._cpus.index(cpu) if cpu in self._cpus else 0
@@ -229,19 +287,20 @@ class AllocatorMachine(RuleBasedStateMachine):
 
 RULES = (
     *("alloc", "free_here", "free_elsewhere", "migrate", "interrupt_alloc", "interrupt_free"),
-    *("preempt", "run", "settle"),
+    *("preempt", "run", "settle", "request", "device_goes_on", "device_picks", "deliver"),
 )
 
 
-def _rules_for(cls: type[AllocatorMachine]) -> dict[str, dict[str, Any]]:
+def _rules_for(cls: type[AllocatorMachine], env: Environment) -> dict[str, dict[str, Any]]:
     """The arguments of each rule that makes sense in the environment."""
-    env = without_device(find_environment(cls.env) if isinstance(cls.env, str) else cls.env)
     cpus = cls.cpus or env.cpus[1]
     tasks = env.tasks[1] if cls.tasks is None else len(cls.tasks)
     task, cpu = st.integers(0, tasks - 1), st.integers(0, cpus - 1)
     # Only when one is drawn the target has to be built.
     size = st.deferred(
-        lambda: st.sampled_from(cls.sizes or sizes_of(cls.target, cls.tier, cls.compiler))
+        lambda: st.sampled_from(
+            cls.sizes or sizes_of(cls.target, cls.tier, cls.compiler, env.device)
+        )
     )
     obj = consumes(AllocatorMachine.objects)
     rules: dict[str, dict[str, Any]] = {
@@ -267,14 +326,34 @@ def _rules_for(cls: type[AllocatorMachine]) -> dict[str, dict[str, Any]]:
         target = AllocatorMachine.objects
         rules["interrupt_alloc"] = {"target": target, "cpu": cpu, "size": size, "steps": STEPS}
         rules["interrupt_free"] = {"cpu": cpu, "obj": obj, "steps": STEPS}
+    if env.device:
+        rules |= _device_rules(cls, env, task, cpu)
     return rules
+
+
+def _device_rules(
+    cls: type[AllocatorMachine],
+    env: Environment,
+    task: st.SearchStrategy[int],
+    cpu: st.SearchStrategy[int],
+) -> dict[str, dict[str, Any]]:
+    queues = QUEUES if cls.device is None else len(cls.device.vectors)
+    queue, nth = st.integers(0, queues - 1), st.integers(0, _OTHERS_MAX - 1)
+    return {
+        "request": {"task": task, "op": requests(cls.device or usual_device(env)), "steps": STEPS},
+        "device_goes_on": {"queue": queue, "steps": STEPS},
+        "device_picks": {"queue": queue, "nth": nth, "steps": STEPS},
+        "deliver": {"cpu": cpu, "nth": nth, "steps": STEPS},
+    }
 
 
 def _plain(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method under a rule of a base class."""
-    marked = getattr(method, "hypothesis_stateful_rule", None)
-    plain: Callable[..., Any] = method if marked is None else marked.function
-    return plain
+    for mark in ("hypothesis_stateful_rule", "hypothesis_stateful_initialize_rule"):
+        if (marked := getattr(method, mark, None)) is not None:
+            plain: Callable[..., Any] = marked.function
+            return plain
+    return method
 
 
 def _rule(method: Callable[..., Any], arguments: dict[str, Any]) -> Callable[..., Any]:
@@ -284,12 +363,21 @@ def _rule(method: Callable[..., Any], arguments: dict[str, Any]) -> Callable[...
     return made if when is None else precondition(when)(made)
 
 
+def _device_ready(live: LiveRun) -> bool:
+    return not live.failed and any(
+        each.cpu is None and each.state == "ready" for each in live.contexts()
+    )
+
+
 # Without them most rules of most examples would do nothing.
 _PRECONDITIONS: dict[str, Callable[[Any], bool]] = {
     "alloc": lambda machine: machine.live.slots_left > COUNT_MAX,
     "run": lambda machine: machine.cut,
     "preempt": lambda machine: machine.cut,
     "settle": lambda machine: machine.unsettled > 2,
+    "device_goes_on": lambda machine: machine.unsettled > 0 and _device_ready(machine.live),
+    "device_picks": lambda machine: machine.unsettled > 0 and _device_ready(machine.live),
+    "deliver": lambda machine: machine.unsettled > 0 and bool(machine.live.raised),
     "interrupt_alloc": lambda machine: machine.live.lines < LINES_MAX,
     "interrupt_free": lambda machine: machine.live.lines < LINES_MAX,
 }

@@ -19,7 +19,7 @@ from plait.environment import ENVIRONMENTS, Environment, find_environment
 from plait.errors import InvalidOption
 from plait.hypothesis.failures import OUT_DEFAULT, is_last_example, raised, tell
 from plait.hypothesis.values import OPERATIONS_DEFAULT, scenarios
-from plait.live import built
+from plait.live import built_of
 from plait.machine import default_limits
 from plait.scenario import Scenario
 from plait.search import SEED_MAX, Finding, Search, SearchOptions
@@ -31,7 +31,10 @@ _SLICE_SECONDS = 60.0  # an engine call ends at its number of executions, long b
 
 
 def environment_of(scenario: Scenario) -> Environment:
-    """The environment that a scenario could come from: as many CPUs, with interrupts or without."""
+    """The environment that a scenario could come from: its device, or as many CPUs and lines."""
+    if scenario.device is not None:
+        kind = scenario.device.kind
+        return next(each for each in ENVIRONMENTS.values() if each.device is kind)
     name = "up" if scenario.cpus == 1 else "smp"
     return ENVIRONMENTS[f"{name}-irq" if scenario.interrupts else name]
 
@@ -114,7 +117,8 @@ def assert_survives(
 ) -> None:
     """Runs the scenario under so many schedules, and raises when one of them fails.
 
-    target: a name, a folder, or one that is built. strategies: names of search strategies, which
+    target: a name, a folder, or one that is built (with the driver, if there is a device).
+    strategies: names of search strategies, which
     share the executions. order_checks: two accesses that nothing orders are a failure. out: folder
     for the failure file; None: none. shrink_seconds: for making the failure smaller, at most; 0: as
     it was found. Within a Hypothesis test all of that happens once, for the last example.
@@ -125,7 +129,8 @@ def assert_survives(
     if not strategies or executions < 1:
         what = f"{executions} executions by {len(strategies)} strategies find nothing"
         raise InvalidOption(what, None, "give at least one of each")
-    there = target if isinstance(target, Built) else built(str(target), tier, compiler)
+    device = scenario.device.kind if scenario.device else None
+    there = built_of(target, tier, compiler, device)
     finding = search_schedules(
         there,
         scenario,

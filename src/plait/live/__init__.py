@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Live runs: executions that are made by hand, move by move."""
 
+from plait.live.device import device_in, usual_device
 from plait.live.run import LiveRun
 from plait.live.values import (
     ALL_STEPS,
@@ -8,7 +9,7 @@ from plait.live.values import (
     HeldObject,
     LiveContext,
     built,
-    without_device,
+    built_of,
 )
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "LiveContext",
     "LiveRun",
     "built",
-    "without_device",
+    "built_of",
+    "device_in",
+    "usual_device",
 ]

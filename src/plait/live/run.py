@@ -16,19 +16,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from plait import __version__
-from plait.check.repeat import Built, build, names_of
+from plait.check.repeat import Built, names_of
 from plait.check.saving import save_in
 from plait.codec import FailureFile, Limits, Preset, Tier
 from plait.costs import Costs
 from plait.environment import Environment, find_environment
 from plait.errors import InvalidOption, LiveRunOver, shown
+from plait.live.device import DeviceMoves, device_in
 from plait.live.values import (
     ALL_STEPS,
     PAGES_DEFAULT,
     HeldObject,
     LiveContext,
-    built,
-    without_device,
+    built_of,
 )
 from plait.machine import RunResult, default_limits, limits_from, result_from
 from plait.report import Names
@@ -37,6 +37,7 @@ from plait.scenario import (
     LINES_MAX,
     OBJECT_SIZE_MAX,
     SLOTS_MAX,
+    DeviceSpec,
     InterruptSpec,
     Op,
     OpKind,
@@ -48,7 +49,7 @@ from plait.target import Target
 from plait.verdict import Verdict, verdict_from_json
 
 
-class LiveRun:
+class LiveRun(DeviceMoves):
     """An execution in the making.
 
     target: a name, a folder, a Target, or one that is built. env: the environment, which says how
@@ -57,6 +58,7 @@ class LiveRun:
     environment says. pages: that the supply has. knobs: by name; those left out are standard.
     preset: of page size and knobs. limits: None: the engine's own. tier: None: the target's first.
     compiler: None: the first that is found. on_failure: called once, when the run has failed.
+    device: of an environment that has one, below a driver that stands between; None: a usual one.
 
     A task with nothing to do waits; it takes no step and bars nobody. Where it waited, it turns out
     later to have had its next operation before it all along: a recorded scenario has no time at
@@ -81,11 +83,13 @@ class LiveRun:
         tier: Tier | None = None,
         compiler: str | None = None,
         on_failure: "Callable[[LiveRun], None] | None" = None,
+        device: DeviceSpec | None = None,
     ) -> None:
-        self.built = _built(target, tier, compiler)
-        info = self.built.machine.info
         environment = find_environment(env) if isinstance(env, str) else env
-        self.environment = without_device(environment).check(info, self.built.target.name)
+        self.device = device_in(environment, device)
+        self.built = built_of(target, tier, compiler, environment.device)
+        info = self.built.machine.info
+        self.environment = environment.check(info, self.built.target.name)
         self.preset = preset
         count = cpus or self.environment.cpus[1]
         on = range(self.environment.tasks[1]) if tasks is None else tasks
@@ -98,6 +102,7 @@ class LiveRun:
             pages=pages,
             tasks=tuple(TaskSpec(cpu % count if tasks is None else cpu, pinned, ()) for cpu in on),
             knobs={**sizes, **(knobs or {})},
+            device=self.device,
         )
         self.cpus = count
         self.tasks = len(start.tasks)
@@ -179,6 +184,9 @@ class LiveRun:
         Raises InvalidOption when there is no line left: a machine has 8.
         """
         self._check_cpu(cpu)
+        if self.device is not None:
+            what = f'environment "{self.environment.name}" has no lines but the device has'
+            raise InvalidOption(what, None, "use deliver, or take one with lines, as smp-irq")
         program = tuple(ops)
         filled, freed = self._filled.copy(), len(self._freed)
         self._check_ops(program)
@@ -251,7 +259,7 @@ class LiveRun:
         return tuple(HeldObject(*row) for row in self._live.heap())
 
     def contexts(self) -> tuple[LiveContext, ...]:
-        """Where tasks, workers and handlers stand."""
+        """Where tasks, workers, handlers and devices stand."""
         return tuple(LiveContext(*row) for row in self._live.contexts())
 
     @property
@@ -366,6 +374,9 @@ class LiveRun:
         low, high = info["size_min"], min(info["size_max"], OBJECT_SIZE_MAX)
         filled = self._filled | {op.slot for op in ops if op.kind is OpKind.ALLOC}
         for op in ops:
+            if op.kind.is_request:
+                self._device()
+                continue
             if op.kind is OpKind.ALLOC and not low <= op.size <= high:
                 what = f"the target takes no requests of {op.size} bytes"
                 raise InvalidOption(what, None, f"it takes {low} to {high}")
@@ -374,11 +385,3 @@ class LiveRun:
                 raise InvalidOption(what, None, "take one that alloc() returned")
         self._filled = filled
         self._freed += [op.slot for op in ops if op.kind is OpKind.FREE]
-
-
-def _built(target: str | Path | Target | Built, tier: Tier | None, compiler: str | None) -> Built:
-    if isinstance(target, Built):
-        return target
-    if isinstance(target, Target):
-        return build(target, compiler, str(target.folder), tier)
-    return built(str(target), tier, compiler)

@@ -3,12 +3,13 @@
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 from plait.check.repeat import Built, build
 from plait.codec import Tier
 from plait.discovery import load
-from plait.environment import Environment
-from plait.errors import InvalidOption
+from plait.scenario import DeviceKind
+from plait.target import Target
 
 ALL_STEPS = 1 << 30
 """As many steps as it takes: until the context has nothing left to do, or waits."""
@@ -19,10 +20,10 @@ PAGES_DEFAULT = 64
 class HeldObject:
     """A live object. slot: as alloc returned it. address: encoded, see trace. size: bytes.
 
-    holder: the context that allocated it, on CPU `cpu`.
+    holder: the context that allocated it, on CPU `cpu`. A driver's objects are in no slot: None.
     """
 
-    slot: int
+    slot: int | None
     address: int
     size: int
     holder: str
@@ -33,31 +34,43 @@ class HeldObject:
 class LiveContext:
     """Where a context stands.
 
-    name: "task 0", "worker 1", "irq 0#2" (only the last activation of a line is listed). state:
-    "idle": it has nothing to do; "ready"; "blocked"; "spinning". steps: that it has taken. pc: of
-    the step that it is about to take, relative to the target; 0 when it is at none.
+    name: "task 0", "worker 1", "irq 0#2" (only the last activation of a line is listed), "device 0"
+    (its first queue). cpu: None: a device's. state: "idle": it has nothing to do; "ready";
+    "blocked"; "spinning". steps: that it has taken. pc: of the step that it is about to take,
+    relative to the target; 0 when it is at none.
     """
 
     name: str
-    cpu: int
+    cpu: int | None
     state: str
     steps: int
     pc: int
 
 
 @functools.lru_cache(maxsize=64)
-def built(target: str, tier: Tier | None = None, compiler: str | None = None) -> Built:
+def built(
+    target: str,
+    tier: Tier | None = None,
+    compiler: str | None = None,
+    device: DeviceKind | None = None,
+) -> Built:
     """The target of this name or in this folder, built and loaded once a process.
 
-    Raises what loading and building raise.
+    device: with the driver for it above. Raises what loading and building raise.
     """
     found = load(target)
-    return build(found, compiler, "" if found.name == target else target, tier)
+    return build(found, compiler, "" if found.name == target else target, tier, device)
 
 
-def without_device(environment: Environment) -> Environment:
-    """The environment, if it has no device. Raises InvalidOption otherwise."""
-    if environment.device is not None:
-        what = f'environment "{environment.name}" has a device, which is not made by hand yet'
-        raise InvalidOption(what, None, "take one without, as smp-irq, or search it: plait fuzz")
-    return environment
+def built_of(
+    target: str | Path | Target | Built,
+    tier: Tier | None,
+    compiler: str | None,
+    device: DeviceKind | None,
+) -> Built:
+    """As `built`, of whatever a caller has; what is built stays as it is."""
+    if isinstance(target, Built):
+        return target
+    if isinstance(target, Target):
+        return build(target, compiler, str(target.folder), tier, device)
+    return built(str(target), tier, compiler, device)
