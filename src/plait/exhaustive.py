@@ -5,6 +5,7 @@ The engine does it (src/engine/explore). This file hands over bounds and reads c
 """
 
 from dataclasses import dataclass, fields
+from typing import Any, cast
 
 from plait.codec import Limits
 from plait.machine import Machine
@@ -97,8 +98,8 @@ class Explorer:
         it has more contexts or steps than can be told apart.
         """
         result = self._engine.step(seconds, _MANY if executions is None else executions)
-        names = [field.name for field in fields(Explored)]
-        self.explored = Explored(**{name: result[name] for name in names})  # type: ignore[literal-required]
+        numbers = cast(dict[str, Any], result)
+        self.explored = Explored(**{each.name: numbers[each.name] for each in fields(Explored)})
         self.done, self.complete = result["done"], result["complete"]
         self.too_large = result["too_large"]
         return [Finding.from_engine(found) for found in result["findings"]]

@@ -18,6 +18,7 @@ from plait import codec
 from plait.check.bytes import default_environment, environment_of_bytes
 from plait.check.reanchor import after_edit
 from plait.check.repeat import build, build_for
+from plait.check.same import same_kind
 from plait.check.saving import file_name, make_folder
 from plait.check.why import explained_file
 from plait.discovery import load
@@ -26,7 +27,6 @@ from plait.libfuzzer import LENGTH_MAX, ByteCodec
 from plait.machine import Machine, default_limits
 from plait.schedule import Schedule
 from plait.search import SearchOptions
-from plait.verdict import Failed
 
 SEEDS_DEFAULT = 24
 _OPERATIONS_FIRST, _OPERATIONS_LAST = 4, 9  # the longest that leave room for deviations
@@ -143,9 +143,7 @@ def keep(
     if content.build.hash != built.info.hash and content.anchors is not None:
         schedule = after_edit(built, content).schedule
     run = built.machine.run(content.scenario, schedule, limits=content.limits)
-    wanted = content.verdict
-    alike = isinstance(run.verdict, Failed) and isinstance(wanted, Failed)
-    if not alike or run.verdict.kind is not wanted.kind:  # type: ignore[union-attr]
+    if not same_kind(run.verdict, content.verdict):
         what = f"the failure does not repeat: it {run.verdict.verdict}"
         remedy = "find it again on the target as it is now: plait fuzz"
         raise InvalidOption(what, printable(str(file)), remedy)

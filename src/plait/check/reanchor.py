@@ -24,7 +24,7 @@ from plait.check.anchoring import (
 )
 from plait.check.enabling import why_not_enabled
 from plait.check.repeat import Built, names_of
-from plait.check.same import beside
+from plait.check.same import beside, same_kind
 from plait.codec import FailureFile
 from plait.machine import Fate, RunResult
 from plait.schedule import ContextKind, Deviation, Schedule
@@ -261,9 +261,7 @@ class _Edit:
         return run(self._content.scenario, schedule, detail=True, limits=self._limits)
 
     def _fails(self, verdict: Verdict) -> bool:
-        wanted = self._content.verdict
-        same = isinstance(wanted, Failed) and isinstance(verdict, Failed)
-        return same and verdict.kind is wanted.kind  # type: ignore[union-attr]
+        return same_kind(verdict, self._content.verdict)
 
     def _neighbours(self) -> Iterator[Schedule]:
         """Each deviation at every other place of its operation, the near ones first; then pairs."""

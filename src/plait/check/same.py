@@ -11,6 +11,11 @@ _HANG_MS = 10  # CPU time after which native runs beside the failing one count a
 _RACE = "unordered:"  # evidence that a race preceded: it may have been another one
 
 
+def same_kind(one: Verdict, other: Verdict) -> bool:
+    """Whether both are failures of one kind, wherever."""
+    return isinstance(one, Failed) and isinstance(other, Failed) and one.kind is other.kind
+
+
 def cause(built: Built, verdict: Verdict) -> tuple[FailureKind, frozenset[str]] | None:
     """The kind and the source lines that a failure rests on; None when it is none."""
     if not isinstance(verdict, Failed):

@@ -9,10 +9,12 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from plait import codec
 from plait.check.reanchor import Outlook
 from plait.check.replaying import replay
+from plait.check.same import same_kind
 from plait.check.searching import fuzz
 from plait.check.shrinking import shrink_file
 from plait.check.values import FuzzOptions, Replayed, Result, TierChoice
@@ -180,9 +182,9 @@ class Outcome:
         )
 
 
-def search_case(case: Case, options: SuiteOptions, **changes: object) -> Outcome:
+def search_case(case: Case, options: SuiteOptions, **changes: Any) -> Outcome:
     """Searches a cell. changes: to FuzzOptions. Raises what `fuzz` raises."""
-    fixed: dict[str, object] = {
+    fixed: dict[str, Any] = {
         "targets": (case.word,),
         "environments": (case.environment,),
         "tier": TierChoice(case.tier.value),
@@ -190,7 +192,7 @@ def search_case(case: Case, options: SuiteOptions, **changes: object) -> Outcome
         "out": options.out,
         **options.profile.budget(case.tier, case.expect),
     }
-    (result,) = fuzz(FuzzOptions(**(fixed | changes)))  # type: ignore[arg-type]
+    (result,) = fuzz(FuzzOptions(**(fixed | changes)))
     return Outcome(case, result, _problem(case, result))
 
 
@@ -287,7 +289,7 @@ def replay_regression(regression: Regression) -> tuple[Replayed, str]:
             return done, f"it should pass, and {came}{since}"
         unreached = edited is not None and edited.outlook is Outlook.NOT_REACHED
         return done, f"it passes, which says nothing{since}: take it away" if unreached else ""
-    if isinstance(now, Failed) and isinstance(kept, Failed) and now.kind is kept.kind:
+    if same_kind(now, kept):
         return done, ""
     remedy = "find it again, or take it away"
     return done, f"it {_told(kept)} when it was kept, and {came} now{since}: {remedy}"
