@@ -437,6 +437,18 @@ class Rings:
     def descriptor(address: int, length: int, third: int, fourth: int, packed: bool) -> bytes: ...
     @staticmethod
     def loaded(bytes: bytes, packed: bool) -> tuple[int, int, int, int]: ...
+    @staticmethod
+    def net_header(
+        flags: int,
+        gso_type: int,
+        header_length: int,
+        gso_size: int,
+        checksum_start: int,
+        checksum_offset: int,
+        buffers: int,
+    ) -> bytes: ...
+    @staticmethod
+    def net_header_loaded(bytes: bytes) -> tuple[int, int, int, int, int, int, int]: ...
 
 def globals_address() -> int:
     """Where the globals of models begin in simulated memory."""

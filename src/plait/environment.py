@@ -16,7 +16,8 @@ from plait.scenario import CPUS_MAX, DeviceKind
 _IN_TASK = 1
 _IN_HANDLER = 2
 
-DRIVER_OBJECT_MAX = 96  # bytes; an indirect table, the largest that the shipped driver asks for
+# Bytes; the largest object that the shipped driver asks for: an indirect table, a packet to send.
+DRIVER_OBJECT_MAX = {DeviceKind.BLOCK: 96, DeviceKind.NET: 120}
 
 Range = tuple[int, int]  # smallest and largest, both included
 
@@ -70,9 +71,10 @@ class Environment:
                 f"{where}, .contexts",
                 f"add PLAIT_IN_HANDLER to .contexts, or take one of: {_without_interrupts()}",
             )
-        if self.device and target_info.get("size_max", DRIVER_OBJECT_MAX) < DRIVER_OBJECT_MAX:
+        largest = DRIVER_OBJECT_MAX[self.device] if self.device else 0
+        if target_info.get("size_max", largest) < largest:
             raise UnsupportedEnvironment(
-                f'environment "{self.name}" has a driver that asks for up to {DRIVER_OBJECT_MAX} '
+                f'environment "{self.name}" has a driver that asks for up to {largest} '
                 f"bytes, the target hands out at most {target_info['size_max']}",
                 f"{where}, .size_max",
                 f"raise .size_max, or take one of: {_without_devices()}",
@@ -130,6 +132,15 @@ ENVIRONMENTS: dict[str, Environment] = {
             interrupts=(0, 0),
             migration=True,
             device=DeviceKind.BLOCK,
+        ),
+        Environment(
+            "virtio-net",
+            "one to three CPUs, one to three tasks that migrate, a network device and its driver",
+            cpus=(1, 3),
+            tasks=(1, 3),
+            interrupts=(0, 0),
+            migration=True,
+            device=DeviceKind.NET,
         ),
     )
 }

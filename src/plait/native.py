@@ -29,7 +29,7 @@ from plait.target import Target
 __all__ = ["Build", "Compiler", "Hooks", "Sdk", "build", "find_compiler", "find_sdk"]
 
 # Plait's own drivers, and what stands between one and a Python model.
-_DRIVERS = {DeviceKind.BLOCK: "virtio_blk.c"}
+_DRIVERS = {DeviceKind.BLOCK: "virtio_blk.c", DeviceKind.NET: "virtio_net.c"}
 _ABOVE_MODEL = "above_model.c"
 
 _VERSION = 1  # of what a key covers and a manifest holds
@@ -159,7 +159,7 @@ def _sources(target: Target, device: DeviceKind | None) -> tuple[_Source, ...]:
         found += [_Source(name, None, flags) for name in target.native.sources]
     elif device is not None:
         found.append(_Source(_ABOVE_MODEL, "drivers", ()))
-    if device is not None and target.driver is not None:
+    if device is not None and target.driver is not None and target.driver.device is device:
         defines = _macros(target.driver.defines)
         found += [_Source(name, None, defines) for name in target.driver.sources]
     elif device is not None:

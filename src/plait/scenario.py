@@ -7,13 +7,22 @@ constructed. Its JSON shape is the same in failure files, in the engine and here
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from plait.device import CPUS_MAX as CPUS_MAX
+from plait.device import (
+    ETHERNET_BYTES,
+    MTU_MAX,
+    REQUEST_SECTORS_MAX,
+    SECTORS_MAX,
+    plain_repr,
+)
+from plait.device import DeviceKind as DeviceKind
+from plait.device import DeviceSpec as DeviceSpec
 from plait.errors import Checks, InvalidScenario, within
 
-CPUS_MAX = 8
 TASKS_MAX = 16
 LINES_MAX = 8
 SLOTS_MAX = 256
@@ -23,11 +32,6 @@ PAGES_MAX = 4096
 PAGE_SIZE_MIN, PAGE_SIZE_MAX = 256, 65536  # bytes
 OBJECT_SIZE_MAX = 16 << 20  # bytes
 KNOB_MAX = 2**63 - 1
-QUEUE_SIZE_MAX = 256
-QUEUES_MAX = 4  # of a device
-SECTORS_MAX = 1024  # of a disk
-REQUEST_SECTORS_MAX = 4
-
 _check = Checks(InvalidScenario)
 _KNOB_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -43,36 +47,23 @@ class OpKind(StrEnum):
     READ = "read"
     WRITE = "write"
     FLUSH = "flush"
+    SEND = "send"
+    RECEIVE = "receive"
 
     @property
     def is_request(self) -> bool:
-        """Whether it goes to the driver of a device."""
-        return self in (OpKind.READ, OpKind.WRITE, OpKind.FLUSH)
+        """Whether it goes to the driver of a device, or comes from there."""
+        return self in (OpKind.READ, OpKind.WRITE, OpKind.FLUSH) or self.is_packet
+
+    @property
+    def is_packet(self) -> bool:
+        """Whether it is a packet that is sent, or comes in."""
+        return self in (OpKind.SEND, OpKind.RECEIVE)
 
     @property
     def has_sectors(self) -> bool:
         """Whether it says which sectors of a disk it means."""
         return self in (OpKind.READ, OpKind.WRITE)
-
-
-class DeviceKind(StrEnum):
-    """A device below a driver."""
-
-    BLOCK = "virtio-blk"
-
-
-def _repr(value: Any) -> str:
-    """To paste: the first field, then those that are not as usual."""
-    told = []
-    for index, each in enumerate(fields(value)):
-        content = getattr(value, each.name)
-        is_word = isinstance(content, StrEnum)
-        text = f"{type(content).__name__}.{content.name}" if is_word else repr(content)
-        if index == 0:
-            told.append(text)
-        elif content != each.default:
-            told.append(f"{each.name}={text}")
-    return f"{type(value).__name__}({', '.join(told)})"
 
 
 # A foreign free hands over a pointer that no alloc returned; the others, what a slot holds or held.
@@ -113,11 +104,13 @@ class Knobs(Mapping[str, int]):
 class Op:
     """One operation.
 
-    slot: where the object is kept, 0 to 255; 0 for requests. size: bytes, for alloc; 0 for all
-    others. sector, sectors: of a read or write, where it begins and how many, 1 to 4.
+    slot: where the object is kept, 0 to 255; 0 for requests. size: bytes, for alloc and for a
+    packet that is sent or comes in (14 to 1514); 0 for all others. sector, sectors: of a read or
+    write, where it begins and how many, 1 to 4.
 
     A slot holds at most one object; alloc into a filled slot and free of an empty one are skipped
-    at run time, and so is a request where there is no device.
+    at run time, and so is a request where there is no device, or one of another kind, and a packet
+    that is longer than the device's MTU allows.
     """
 
     kind: OpKind
@@ -126,7 +119,7 @@ class Op:
     sector: int = 0
     sectors: int = 0
 
-    __repr__ = _repr
+    __repr__ = plain_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _check.word(self.kind, "op", OpKind))
@@ -140,6 +133,8 @@ class Op:
                     raise _check.refuse(value, name, f"but {self.kind} takes none", "0")
         if self.kind is OpKind.ALLOC:
             _check.integer(self.size, "size", 1, OBJECT_SIZE_MAX)
+        elif self.kind.is_packet:
+            _check.integer(self.size, "size", ETHERNET_BYTES, MTU_MAX + ETHERNET_BYTES)
         elif self.size != 0:
             raise _check.refuse(self.size, "size", f"but {self.kind} takes no size", "0")
 
@@ -160,6 +155,8 @@ class Op:
 
 def _fields(kind: OpKind) -> tuple[str, ...]:
     """What an operation of this kind says beside its kind, in the order of JSON."""
+    if kind.is_packet:
+        return ("size",)
     if kind.is_request:
         return ("sector", "sectors") if kind.has_sectors else ()
     return ("slot", "size") if kind is OpKind.ALLOC else ("slot",)
@@ -222,62 +219,6 @@ class InterruptSpec:
         with within(where):
             members = _check.members(value, ("cpu", "fires", "ops"))
             return cls(members["cpu"], members["fires"], _ops_from_json(members["ops"]))
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSpec:
-    """The device below a driver.
-
-    queue_size: entries of each queue, a power of two up to 256. vectors: the CPU that the interrupt
-    of each queue goes to, None: any; so there are as many queues. sectors: of the disk, 512 bytes
-    each. read_only: writes fail. indirect, event_index: features that it offers. suppression: it
-    asks not to be notified while it is at work. packed: it offers packed rings. Raises
-    InvalidScenario.
-    """
-
-    queue_size: int
-    vectors: tuple[int | None, ...] = (0,)
-    sectors: int = 16
-    read_only: bool = False
-    indirect: bool = True
-    event_index: bool = False
-    suppression: bool = False
-    kind: DeviceKind = DeviceKind.BLOCK
-    packed: bool = False
-
-    __repr__ = _repr
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", _check.word(self.kind, "kind", DeviceKind))
-        _check.integer(self.queue_size, "queue_size", 1, QUEUE_SIZE_MAX)
-        if self.queue_size.bit_count() != 1:
-            sizes = f"1, 2, 4 … {QUEUE_SIZE_MAX}"
-            raise _check.refuse(self.queue_size, "queue_size", "not a power of two", sizes)
-        if not isinstance(self.vectors, tuple) or not 1 <= len(self.vectors) <= QUEUES_MAX:
-            what = f"vectors is {self.vectors!r}, not one CPU for each of 1 to {QUEUES_MAX} queues"
-            raise InvalidScenario(what, "vectors", "give the CPU of each queue, or null for any")
-        for cpu in self.vectors:
-            if cpu is not None:
-                _check.integer(cpu, "vectors", 0, CPUS_MAX - 1)
-        _check.integer(self.sectors, "sectors", 1, SECTORS_MAX)
-        for name in ("read_only", "indirect", "event_index", "suppression", "packed"):
-            _check.boolean(getattr(self, name), name)
-
-    def to_json(self) -> dict[str, Any]:
-        """The device as JSON."""
-        names = ("queue_size", "sectors", "read_only", "indirect", "event_index", "suppression")
-        values = {name: getattr(self, name) for name in names}
-        packed = {"packed": True} if self.packed else {}
-        return {"kind": self.kind.value} | values | {"vectors": list(self.vectors)} | packed
-
-    @classmethod
-    def from_json(cls, value: object, where: str = "") -> Self:
-        """The device from JSON found at `where`. Raises InvalidScenario."""
-        with within(where):
-            names = tuple(field.name for field in fields(cls) if field.name != "packed")
-            members = dict(_check.members(value, names, ("packed",)))
-            members["vectors"] = tuple(_check.array(members["vectors"], "vectors", QUEUES_MAX))
-            return cls(**members)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from plait.codec import Tier
 from plait.environment import ENVIRONMENTS
 from plait.errors import InvalidTarget, printable, shown, suggestion
+from plait.scenario import DeviceKind
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(:[A-Za-z_][A-Za-z0-9_-]{0,31})?")
 _VARIANT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
@@ -86,16 +87,22 @@ class Driver:
     """A driver in place of the one that Plait has for a device, above this allocator.
 
     sources: C or C++ files with one PLAIT_DRIVER, relative to the target's folder. defines: macros,
-    name to value. Raises InvalidTarget.
+    name to value. device: that it is for, "virtio-blk" or "virtio-net"; below others the target is
+    tried under Plait's own. Raises InvalidTarget.
     """
 
     sources: Sequence[str]
     defines: Mapping[str, str | int] = field(default_factory=dict, hash=False)
+    device: DeviceKind = DeviceKind.BLOCK
 
     def __post_init__(self) -> None:
         checked = Native(self.sources, defines=self.defines)
         object.__setattr__(self, "sources", checked.sources)
         object.__setattr__(self, "defines", checked.defines)
+        if self.device not in list(DeviceKind):
+            what = f"device is {shown(self.device)}, which is none"
+            raise InvalidTarget(what, "device", suggestion(str(self.device), list(DeviceKind)))
+        object.__setattr__(self, "device", DeviceKind(self.device))
 
 
 @dataclass(frozen=True, slots=True)

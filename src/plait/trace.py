@@ -68,6 +68,8 @@ class EventKind(StrEnum):
     CALL_READ = "call-read"
     CALL_WRITE = "call-write"
     CALL_FLUSH = "call-flush"
+    CALL_SEND = "call-send"
+    CALL_RECEIVE = "call-receive"
     RETURN_REQUEST = "return-request"
     IO_READ = "io-read"
     IO_WRITE = "io-write"
@@ -77,6 +79,8 @@ class EventKind(StrEnum):
     DEVICE_ARM = "device-arm"
     DEVICE_FETCH = "device-fetch"
     DEVICE_SERVE = "device-serve"
+    DEVICE_SEND = "device-send"
+    DEVICE_RECEIVE = "device-receive"
     DEVICE_PUBLISH = "device-publish"
     DEVICE_NOTIFY = "device-notify"
     # moves: not steps
@@ -232,6 +236,8 @@ REQUESTS = (
     EventKind.CALL_READ,
     EventKind.CALL_WRITE,
     EventKind.CALL_FLUSH,
+    EventKind.CALL_SEND,
+    EventKind.CALL_RECEIVE,
     EventKind.RETURN_REQUEST,
 )
 """Calls that go to a driver, and how they return."""
@@ -242,6 +248,8 @@ CALLS = (
     EventKind.CALL_READ,
     EventKind.CALL_WRITE,
     EventKind.CALL_FLUSH,
+    EventKind.CALL_SEND,
+    EventKind.CALL_RECEIVE,
 )
 """With which an operation begins."""
 RETURNS = (EventKind.RETURN_ALLOC, EventKind.RETURN_FREE)

@@ -8,5 +8,12 @@ target = Target(
     summary="interrupts off for the local lists; a lock-free stack and a worker for other CPUs",
     native=Native(sources=["pool.cc"]),
     model="model.py",
-    expect={"up": PASS, "up-irq": PASS, "smp": PASS, "smp-irq": PASS, "virtio-blk": PASS},
+    expect={
+        "up": PASS,
+        "up-irq": PASS,
+        "smp": PASS,
+        "smp-irq": PASS,
+        "virtio-blk": PASS,
+        "virtio-net": PASS,
+    },
 )

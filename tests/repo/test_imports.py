@@ -16,7 +16,18 @@ from repo.tree import PACKAGE, ROOT, files_under, name
 # Lowest first; a module imports modules of lower layers. A new module needs a place here.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"limits", "scenario", "schedule", "trace", "verdict", "why", "anchors", "codec", "programs"},
+    {
+        "limits",
+        "device",
+        "scenario",
+        "schedule",
+        "trace",
+        "verdict",
+        "why",
+        "anchors",
+        "codec",
+        "programs",
+    },
     {"compilers", "costs", "environment", "model", "symbols"},
     {"target"},
     {"discovery"},
@@ -32,13 +43,14 @@ LAYERS: list[set[str]] = [
 # Within a layer: importer → imported, acyclic.
 PEERS: dict[str, set[str]] = {
     "limits": set(),
-    "scenario": set(),
+    "device": set(),
+    "scenario": {"device"},
     "schedule": {"scenario"},  # context names
     "trace": {"scenario", "schedule"},
     "verdict": {"scenario", "schedule", "trace"},
     "why": {"schedule"},
     "anchors": {"trace"},  # kinds of steps
-    "codec": {"limits", "scenario", "schedule", "trace", "verdict", "why", "anchors"},
+    "codec": {"limits", "device", "scenario", "schedule", "trace", "verdict", "why", "anchors"},
     "programs": {"scenario"},
     "exhaustive": {"search"},  # findings are alike
     "campaign": {"search"},  # its worker processes search

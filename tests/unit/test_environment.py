@@ -17,10 +17,14 @@ def test_there_are_these() -> None:
         "smp": ((2, 3), (2, 4), (0, 0)),
         "smp-irq": ((2, 3), (2, 4), (1, 2)),
         "virtio-blk": ((1, 3), (1, 3), (0, 0)),
+        "virtio-net": ((1, 3), (1, 3), (0, 0)),
     }
     migrating = [name for name, each in ENVIRONMENTS.items() if each.migration]
-    assert migrating == ["smp", "smp-irq", "virtio-blk"]
-    assert [name for name, each in ENVIRONMENTS.items() if each.device] == ["virtio-blk"]
+    assert migrating == ["smp", "smp-irq", "virtio-blk", "virtio-net"]
+    assert [name for name, each in ENVIRONMENTS.items() if each.device] == [
+        "virtio-blk",
+        "virtio-net",
+    ]
 
 
 def test_options_are_what_the_engine_takes() -> None:
@@ -37,10 +41,13 @@ def test_options_are_what_the_engine_takes() -> None:
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("up_irq", 'did you mean "up-irq"? (known: up, up-irq, smp, smp-irq, virtio-blk)'),
-        ("numa", "one of: up, up-irq, smp, smp-irq, virtio-blk"),
-        ("", "one of: up, up-irq, smp, smp-irq, virtio-blk"),
-        ("\x1b[2J", "one of: up, up-irq, smp, smp-irq, virtio-blk"),
+        (
+            "up_irq",
+            'did you mean "up-irq"? (known: up, up-irq, smp, smp-irq, virtio-blk, virtio-net)',
+        ),
+        ("numa", "one of: up, up-irq, smp, smp-irq, virtio-blk, virtio-net"),
+        ("", "one of: up, up-irq, smp, smp-irq, virtio-blk, virtio-net"),
+        ("\x1b[2J", "one of: up, up-irq, smp, smp-irq, virtio-blk, virtio-net"),
     ],
 )
 def test_an_unknown_one_is_answered_with_the_known(name: str, remedy: str) -> None:
@@ -89,3 +96,5 @@ def test_a_driver_needs_handlers_and_objects_of_its_size() -> None:
         blk.check({"contexts": 1, "cpus_max": 8})
     with pytest.raises(UnsupportedEnvironment, match="96 bytes, the target hands out at most 64"):
         blk.check({"contexts": 3, "cpus_max": 8, "size_max": 64})
+    with pytest.raises(UnsupportedEnvironment, match="120 bytes, the target hands out at most 96"):
+        find_environment("virtio-net").check({"contexts": 3, "cpus_max": 8, "size_max": 96})

@@ -45,6 +45,20 @@ def test_descriptors(address: int, length: int, third: int, fourth: int, packed:
     assert Rings.loaded(made, packed) == DESCRIPTOR.unpack(made)
 
 
+def test_golden_net_header() -> None:
+    """5.1.6: flags, gso_type; hdr_len, gso_size, csum_start, csum_offset, num_buffers as le16."""
+    made = Rings.net_header(1, 3, 0x0042, 0x05B4, 0x0022, 0x0010, 0x0102)
+    assert made.hex(" ") == "01 03 42 00 b4 05 22 00 10 00 02 01"
+    assert Rings.net_header_loaded(made) == (1, 3, 0x42, 0x5B4, 0x22, 0x10, 0x102)
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 2, *[words] * 5))
+def test_net_headers(fields: tuple[int, ...]) -> None:
+    made = Rings.net_header(*fields)
+    assert made == struct.pack("<BBHHHHH", *fields)
+    assert Rings.net_header_loaded(made) == fields
+
+
 def test_queue_sizes() -> None:
     assert [size for size in range(INDICES) if Rings.is_queue_size(size)] == SIZES
 

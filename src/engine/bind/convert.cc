@@ -16,8 +16,8 @@ using namespace nb::literals;
 namespace plait {
 namespace {
 
-constexpr std::array<std::string_view, 8> kOperationNames = {
-    "alloc", "free", "double-free", "foreign-free", "interior-free", "read", "write", "flush"};
+constexpr std::array<std::string_view, 10> kOperationNames = {
+    "alloc", "free", "double-free", "foreign-free", "interior-free", "read", "write", "flush", "send", "receive"};
 
 nb::str text(std::string_view view) { return nb::str(view.data(), view.size()); }
 
@@ -60,6 +60,13 @@ Operation one_operation(const nb::dict& object) {
   if (!is_request(kind)) return {kind, field<uint8_t>(object, "slot"), field_or<uint32_t>(object, "size", 0)};
   Operation request{kind};
   if (kind == OperationKind::kFlush) return request;
+  if (is_packet(kind)) {
+    request.size = field<uint32_t>(object, "size");
+    if (request.size < DeviceSpec::kEthernetBytes || request.size > DeviceSpec::kMtuMax + DeviceSpec::kEthernetBytes) {
+      fail("a packet is too short or too long");
+    }
+    return request;
+  }
   request.sector = field<uint32_t>(object, "sector");
   request.sectors = field<uint32_t>(object, "sectors");
   if (request.sectors == 0 || request.sectors > DeviceSpec::kRequestSectorsMax) fail("a request is for too many sectors");
@@ -83,7 +90,7 @@ nb::list to_list(const std::vector<Operation>& operations) {
     nb::dict item;
     item["op"] = text(kOperationNames[static_cast<size_t>(operation.kind)]);
     if (!is_request(operation.kind)) item["slot"] = operation.slot;
-    if (operation.kind == OperationKind::kAlloc) item["size"] = operation.size;
+    if (operation.kind == OperationKind::kAlloc || is_packet(operation.kind)) item["size"] = operation.size;
     if (operation.kind == OperationKind::kRead || operation.kind == OperationKind::kWrite) {
       item["sector"] = operation.sector;
       item["sectors"] = operation.sectors;

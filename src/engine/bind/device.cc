@@ -11,6 +11,8 @@ namespace plait {
 namespace {
 
 constexpr const char* kBlockName = "virtio-blk";
+constexpr const char* kNetName = "virtio-net";
+constexpr size_t kNetQueues = 2;
 
 template <typename T>
 T field(const nb::dict& object, const char* key, uint64_t low, uint64_t high) {
@@ -26,6 +28,7 @@ T field(const nb::dict& object, const char* key, uint64_t low, uint64_t high) {
 DeviceKind device_kind(const std::string& name) {
   if (name.empty()) return DeviceKind::kNone;
   if (name == kBlockName) return DeviceKind::kBlock;
+  if (name == kNetName) return DeviceKind::kNet;
   throw nb::value_error(("no device is called \"" + name + "\"").c_str());
 }
 
@@ -34,8 +37,13 @@ void add_device(Scenario& scenario, const nb::dict& object) {
   device.kind = device_kind(object.contains("kind") ? nb::cast<std::string>(object["kind"]) : "missing");
   device.queue_size = field<uint32_t>(object, "queue_size", 1, DeviceSpec::kQueueSizeMax);
   if (!std::has_single_bit(device.queue_size)) throw nb::value_error("the device's queue_size is no power of two");
-  device.sectors = field<uint32_t>(object, "sectors", 1, DeviceSpec::kSectorsMax);
-  device.read_only = field<bool>(object, "read_only", 0, 1);
+  if (device.kind == DeviceKind::kBlock) {
+    device.sectors = field<uint32_t>(object, "sectors", 1, DeviceSpec::kSectorsMax);
+    device.read_only = field<bool>(object, "read_only", 0, 1);
+  } else {
+    device.mergeable = field<bool>(object, "mergeable", 0, 1);
+    device.mtu = field<uint32_t>(object, "mtu", DeviceSpec::kMtuMin, DeviceSpec::kMtuMax);
+  }
   device.indirect = field<bool>(object, "indirect", 0, 1);
   device.event_index = field<bool>(object, "event_index", 0, 1);
   device.suppression = field<bool>(object, "suppression", 0, 1);
@@ -51,14 +59,22 @@ void add_device(Scenario& scenario, const nb::dict& object) {
     device.vectors.push_back(cpu);
     scenario.lines.push_back({cpu, 0, {}, vector});
   }
+  if (device.kind == DeviceKind::kNet && device.vectors.size() != kNetQueues) {
+    throw nb::value_error("a network device has two queues, with a vector each");
+  }
 }
 
 nb::dict to_python(const DeviceSpec& device) {
   nb::dict object;
-  object["kind"] = kBlockName;
+  object["kind"] = device.kind == DeviceKind::kBlock ? kBlockName : kNetName;
   object["queue_size"] = device.queue_size;
-  object["sectors"] = device.sectors;
-  object["read_only"] = device.read_only;
+  if (device.kind == DeviceKind::kBlock) {
+    object["sectors"] = device.sectors;
+    object["read_only"] = device.read_only;
+  } else {
+    object["mergeable"] = device.mergeable;
+    object["mtu"] = device.mtu;
+  }
   object["indirect"] = device.indirect;
   object["event_index"] = device.event_index;
   object["suppression"] = device.suppression;

@@ -27,6 +27,9 @@ nb::dict run(Target& target, nb::dict scenario_object, nb::list schedule_objects
   if (scenario.device.kind != DeviceKind::kNone && !target.has_driver()) {
     throw nb::value_error("the scenario has a device, and the target was built without a driver");
   }
+  if (scenario.device.kind != DeviceKind::kNone && target.device() != scenario.device.kind) {
+    throw nb::value_error("the scenario has another device than the driver is for");
+  }
   Replay replay{schedule_from(schedule_objects)};
   const Limits limits = limits_from(limits_object);
   Outcome outcome;

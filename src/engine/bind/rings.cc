@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "devices/net_header.h"
 #include "devices/ring.h"
 
 namespace nb = nanobind;
@@ -101,6 +102,21 @@ nb::tuple loaded(nb::bytes bytes, bool packed) {
   return nb::make_tuple(found.address, found.length, found.flags, found.next);
 }
 
+nb::bytes net_header(uint8_t flags, uint8_t gso_type, uint16_t header_length, uint16_t gso_size, uint16_t checksum_start,
+                     uint16_t checksum_offset, uint16_t buffers) {
+  std::string bytes(virtio::kNetHeaderBytes, '\0');
+  virtio::store_net_header(bytes.data(),
+                           {flags, gso_type, header_length, gso_size, checksum_start, checksum_offset, buffers});
+  return as_bytes(bytes);
+}
+
+nb::tuple net_header_loaded(nb::bytes bytes) {
+  if (bytes.size() != virtio::kNetHeaderBytes) throw nb::value_error("a network header has 12 bytes");
+  const virtio::NetHeader found = virtio::load_net_header(bytes.data());
+  return nb::make_tuple(found.flags, found.gso_type, found.header_length, found.gso_size, found.checksum_start,
+                        found.checksum_offset, found.buffers);
+}
+
 }  // namespace
 
 void add_rings(nb::module_& module) {
@@ -119,6 +135,9 @@ void add_rings(nb::module_& module) {
       "packed_event_word", [](uint16_t offset, bool wrap) { return virtio::packed_event_word({offset, wrap}); },
       "offset"_a, "wrap"_a);
   rings.def_static("descriptor", &descriptor, "address"_a, "length"_a, "third"_a, "fourth"_a, "packed"_a);
+  rings.def_static("net_header", &net_header, "flags"_a, "gso_type"_a, "header_length"_a, "gso_size"_a, "checksum_start"_a,
+                   "checksum_offset"_a, "buffers"_a);
+  rings.def_static("net_header_loaded", &net_header_loaded, "bytes"_a);
   rings.def_static("loaded", &loaded, "bytes"_a, "packed"_a);
 }
 

@@ -6,6 +6,7 @@
 #include "bind/convert.h"
 #include "bind/model/raise.h"
 #include "devices/block.h"
+#include "devices/net.h"
 #include "devices/pci.h"
 
 namespace nb = nanobind;
@@ -33,6 +34,7 @@ Machine& machine() {
   static auto* instance = [] {
     auto* made = new Machine(process_hot());
     made->io().set_peripheral(DeviceKind::kBlock, new virtio::Pci(*new virtio::Block));
+    made->io().set_peripheral(DeviceKind::kNet, new virtio::Pci(*new virtio::Net));
     return made;
   }();
   return *instance;

@@ -30,6 +30,9 @@ class Target {
   virtual const plait_target& declaration() const = 0;
   virtual nanobind::dict info() const = 0;
   bool has_driver() { return image().driver != nullptr; }
+  DeviceKind device() {  // that its driver is for
+    return !has_driver() ? DeviceKind::kNone : image().driver->device == PLAIT_DEVICE_NET ? DeviceKind::kNet : DeviceKind::kBlock;
+  }
   void use();  // with running() held
   // Native code runs with the interpreter's lock released; a model needs it.
   virtual model::Runtime* runtime() { return nullptr; }

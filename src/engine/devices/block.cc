@@ -171,8 +171,9 @@ bool Block::serve_data(Io& io, Chain& chain, const Header& header, uint8_t& stat
   return true;
 }
 
-bool Block::serve(Io& io, uint32_t queue, Chain& chain) {
+bool Block::serve(Io& io, uint32_t queue, std::span<Chain* const> chains) {
   static_cast<void>(queue);
+  Chain& chain = *chains.front();
   Header header;
   if (!split(io, chain, header)) return false;
   uint8_t status = kBlockOk;

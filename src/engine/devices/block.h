@@ -25,7 +25,9 @@ class Block final : public Backend {
   void begin() override;  // the disk as it was
   uint64_t features() const override;
   uint64_t config(uint32_t offset, uint32_t bytes) const override;
-  bool serve(Io& io, uint32_t queue, Chain& chain) override;
+  bool takes(const Operation& operation) const override { return !is_packet(operation.kind); }
+  void arrive(uint32_t, uint32_t) override {}
+  bool serve(Io& io, uint32_t queue, std::span<Chain* const> chains) override;
 
  private:
   static constexpr uint32_t kWords = kSectorBytes / 8;

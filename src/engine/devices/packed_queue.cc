@@ -98,17 +98,23 @@ bool Virtqueue::read_packed(Io& io) {
   return true;
 }
 
-// 2.8.6: one used descriptor for the buffer, its flags last; the place of the others is skipped.
-void Virtqueue::publish_packed(Io& io, const Chain& chain) {
-  const uint64_t address = packed_descriptor(give_);
-  io.touch(address + 8, 6, plait::kWrite);
-  store<uint32_t>(at_writable(address + 8), chain.written);
-  store<uint16_t>(at_writable(address + kIdAt), chain.head);
-  write16(io, address + kFlagsAt, packed_used_bits(give_.wrap), kRelease);
-  io.note(EventKind::kDevicePublish, address + kFlagsAt, 2, packed_used_bits(give_.wrap), chain.head);
-  give_ = virtio::advance(give_, chain.count, setup_.size);
-  moved_ = static_cast<uint16_t>(moved_ + chain.count);
-  ++used_;
+// 2.8.6: one used descriptor a buffer, its flags last; the place of the others is skipped. Of several that are returned
+// together, the flags of the first come last of all.
+void Virtqueue::publish_packed(Io& io, std::span<const Chain> chains) {
+  const PackedPlace first = give_;
+  for (const Chain& chain : chains) {
+    const uint64_t address = packed_descriptor(give_);
+    io.touch(address + 8, 6, plait::kWrite);
+    store<uint32_t>(at_writable(address + 8), chain.written);
+    store<uint16_t>(at_writable(address + kIdAt), chain.head);
+    if (&chain != chains.data()) write16(io, address + kFlagsAt, packed_used_bits(give_.wrap), kRelease);
+    give_ = virtio::advance(give_, chain.count, setup_.size);
+    moved_ = static_cast<uint16_t>(moved_ + chain.count);
+    ++used_;
+  }
+  const uint64_t flags = packed_descriptor(first) + kFlagsAt;
+  write16(io, flags, packed_used_bits(first.wrap), kRelease);
+  io.note(EventKind::kDevicePublish, flags, 2, packed_used_bits(first.wrap), chains.front().head);
 }
 
 bool Virtqueue::wanted_packed(Io& io, uint64_t& address, uint16_t& word) {

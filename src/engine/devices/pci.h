@@ -34,6 +34,8 @@ class Pci final : public Peripheral {
   std::span<Device* const> queues() override { return {devices_.data(), count_}; }
   uint64_t read(uint32_t offset, uint32_t bytes) override;
   const char* write(uint32_t offset, uint64_t value, uint32_t bytes) override;
+  bool takes(const Operation& operation) const override { return backend_.takes(operation); }
+  void arrive(uint32_t request, uint32_t bytes) override { backend_.arrive(request, bytes); }
   bool is_kick(uint32_t offset) const override;
   bool has_unseen() const override;
   RingPlace ring(uint32_t queue) const override {

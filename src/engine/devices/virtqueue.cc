@@ -32,13 +32,14 @@ void Virtqueue::begin() {
   in_table_ = false;
   awake_ = awake_at_start_;
   armed_ = to_arm_ = quiet_ = owes_ = fetching_ = false;
+  groups_ = 0;
   for (Chain& chain : open_) spares_.push_back(std::move(chain));
   open_.clear();
   taken_.assign(setup_.size, false);
 }
 
 bool Virtqueue::has_unseen() const {
-  if (!setup_.running || !setup_.enabled) return false;
+  if (!setup_.running || !setup_.enabled || needs() != Backend::kMore) return false;
   if (setup_.packed) return packed_is_available(packed_available_flags(), take_.wrap);
   return load<uint16_t>(at(setup_.available + SplitLayout::available_index())) != seen_;
 }
@@ -56,7 +57,9 @@ Virtqueue::Next Virtqueue::next() const {
   if (owes_) return Next::kNotify;
   if (first(true) < open_.size()) return Next::kPublish;
   if (fetching_) return Next::kFetch;
-  if (!open_.empty()) return Next::kServe;
+  const uint32_t chains = needs();
+  if (chains == 0) return Next::kNothing;
+  if (chains != Backend::kMore) return Next::kServe;
   if (published_ != seen_) return Next::kFetch;
   if (!awake_) return Next::kNothing;
   return to_arm_ ? Next::kArm : Next::kLook;
@@ -66,8 +69,10 @@ uint32_t Virtqueue::others(std::span<uint8_t> into) const {
   const Next own = next();
   uint32_t count = 0;
   const uint32_t oldest = own == Next::kPublish ? first(true) : own == Next::kServe ? first(false) : kOthersMax;
+  const uint32_t chains = needs();
+  const bool serves = chains != 0 && chains != Backend::kMore;
   for (uint32_t i = 0; i < open_.size() && i < kOthersMax; ++i) {
-    if (i != oldest) into[count++] = static_cast<uint8_t>(i + 1);
+    if (i != oldest && (serves || open_[i].served)) into[count++] = static_cast<uint8_t>(i + 1);
   }
   if (own != Next::kFetch && more_to_fetch()) into[count++] = kOtherFetch;
   if (own != Next::kLook && own != Next::kArm && awake_ && !more_to_fetch()) into[count++] = kOtherLook;
@@ -158,6 +163,8 @@ Chain& Virtqueue::spare() {
   chain_.served = chain_.flush = false;
   chain_.written = 0;
   chain_.request = Chain::kNoRequest;
+  chain_.group = chain_.part = 0;
+  chain_.parts = 1;
   chain_.segments.clear();
   chain_.descriptors.clear();
   return chain_;
@@ -255,39 +262,64 @@ bool Virtqueue::add_segment(Io& io, const Descriptor& descriptor) {
 // ---- returning it
 
 void Virtqueue::serve(Io& io, uint32_t index) {
-  Chain& chain = open_[index];
-  for (Segment& segment : chain.segments) {
-    if (io.may_touch(segment)) continue;
-    io.fails(FailureKind::kForeignDma,
-             Text(segment.write ? "writes " : "reads ") + Text::of(segment.length) +
-                 " bytes in memory that was the request's and is no more",
-             segment.address);
-    return;
+  const uint32_t count = backend_.needs(setup_.number, open_, index);
+  together_.assign(1, &open_[index]);
+  for (uint32_t i = 0; together_.size() < count && i < open_.size(); ++i) {
+    if (i != index && !open_[i].served) together_.push_back(&open_[i]);
   }
-  chain.served = backend_.serve(io, setup_.number, chain);
+  for (Chain* chain : together_) {
+    for (Segment& segment : chain->segments) {
+      if (io.may_touch(segment)) continue;
+      io.fails(FailureKind::kForeignDma,
+               Text(segment.write ? "writes " : "reads ") + Text::of(segment.length) +
+                   " bytes in memory that was the request's and is no more",
+               segment.address);
+      return;
+    }
+  }
+  if (!backend_.serve(io, setup_.number, together_)) return;
+  ++groups_;
+  for (uint32_t part = 0; part < count; ++part) {
+    Chain& chain = *together_[part];
+    chain.served = true;
+    chain.group = groups_;
+    chain.part = part;
+    chain.parts = count;
+  }
 }
 
+// With all that was served together with it (5.1.6.4.1: a packet's buffers become used at once).
 void Virtqueue::publish(Io& io, uint32_t index) {
-  Chain chain = std::move(open_[index]);
-  open_.erase(open_.begin() + index);
-  io.flushes().published += chain.flush;
-  if (chain.request != Chain::kNoRequest) io.requests()[chain.request].state = Request::State::kPublished;
+  const uint32_t group = open_[index].group;
+  const uint32_t parts = open_[index].parts;
+  for (uint32_t part = 0; part < parts; ++part) {
+    uint32_t at = 0;
+    while (open_[at].group != group || open_[at].part != part) ++at;
+    leaving_.push_back(std::move(open_[at]));
+    open_.erase(open_.begin() + at);
+  }
+  const Chain& first = leaving_.front();
+  io.flushes().published += first.flush;
+  if (first.request != Chain::kNoRequest) io.requests()[first.request].state = Request::State::kPublished;
   owes_ = true;
-  setup_.packed ? publish_packed(io, chain) : publish_split(io, chain);
-  spares_.push_back(std::move(chain));
+  setup_.packed ? publish_packed(io, leaving_) : publish_split(io, leaving_);
+  for (Chain& chain : leaving_) spares_.push_back(std::move(chain));
+  leaving_.clear();
 }
 
-void Virtqueue::publish_split(Io& io, const Chain& chain) {
+void Virtqueue::publish_split(Io& io, std::span<const Chain> chains) {
   const SplitLayout layout{setup_.size};
-  for (const uint16_t descriptor : chain.descriptors) taken_[descriptor] = false;
-  const uint64_t element = setup_.used + layout.used(used_);
-  io.touch(element, kUsedElementBytes, plait::kWrite);
-  store<uint32_t>(at_writable(element), chain.head);
-  store<uint32_t>(at_writable(element + 4), chain.written);
-  ++used_;
+  for (const Chain& chain : chains) {
+    for (const uint16_t descriptor : chain.descriptors) taken_[descriptor] = false;
+    const uint64_t element = setup_.used + layout.used(used_);
+    io.touch(element, kUsedElementBytes, plait::kWrite);
+    store<uint32_t>(at_writable(element), chain.head);
+    store<uint32_t>(at_writable(element + 4), chain.written);
+    ++used_;
+  }
   const uint64_t address = setup_.used + layout.used_index();
   write16(io, address, used_, kRelease);
-  io.note(EventKind::kDevicePublish, address, 2, used_, chain.head);
+  io.note(EventKind::kDevicePublish, address, 2, used_, chains.front().head);
 }
 
 void Virtqueue::notify(Io& io) {

@@ -46,7 +46,7 @@ class Virtqueue final : public Device {
     awake_ = true;
     armed_ = false;
   }
-  bool has_unseen() const;  // the available ring is ahead of what the device has looked at
+  bool has_unseen() const;  // the device wants what is on the available ring, and does not know of it
 
   void begin() override;
   bool enabled() const override { return next() != Next::kNothing; }
@@ -62,6 +62,7 @@ class Virtqueue final : public Device {
   Next next() const;
   bool more_to_fetch() const { return fetching_ || published_ != seen_; }
   uint32_t first(bool served) const;  // of the open chains; their number when there is none
+  uint32_t needs() const { return backend_.needs(setup_.number, open_, first(false)); }
   void advance(Io& io, uint32_t index);
   void look(Io& io);
   void arm(Io& io);
@@ -75,13 +76,13 @@ class Virtqueue final : public Device {
   void arm_packed(Io& io);
   void fetch_packed(Io& io);
   bool read_packed(Io& io);
-  void publish_packed(Io& io, const Chain& chain);
+  void publish_packed(Io& io, std::span<const Chain> chains);
   bool wanted_packed(Io& io, uint64_t& address, uint16_t& word);
   bool read_descriptor(Io& io);
   bool add_segment(Io& io, const Descriptor& descriptor);
   void serve(Io& io, uint32_t index);
   void publish(Io& io, uint32_t index);
-  void publish_split(Io& io, const Chain& chain);
+  void publish_split(Io& io, std::span<const Chain> chains);
   void notify(Io& io);
   uint16_t read16(Io& io, uint64_t address, bool marked);
   void write16(Io& io, uint64_t address, uint16_t value, uint32_t access);
@@ -113,6 +114,9 @@ class Virtqueue final : public Device {
   std::vector<Chain> open_;  // fetched, not returned
   std::vector<bool> taken_;  // descriptors of open chains
   std::vector<Chain> spares_;
+  std::vector<Chain*> together_;  // that are served
+  std::vector<Chain> leaving_;    // that are returned
+  uint32_t groups_ = 0;
 };
 
 }  // namespace plait::virtio

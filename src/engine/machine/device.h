@@ -48,6 +48,9 @@ class Peripheral {
   virtual uint64_t read(uint32_t offset, uint32_t bytes) = 0;
   // Null, or what the driver did wrong.
   virtual const char* write(uint32_t offset, uint64_t value, uint32_t bytes) = 0;
+  // Whether an operation means something to it; and what only comes in from outside, of so many bytes.
+  virtual bool takes(const Operation& operation) const = 0;
+  virtual void arrive(uint32_t request, uint32_t bytes) = 0;
   virtual bool is_kick(uint32_t offset) const = 0;  // a write there tells a queue to look
   // At the end: whether something waits on a ring for a device that sleeps.
   virtual bool has_unseen() const = 0;

@@ -14,15 +14,22 @@ namespace {
 constexpr uint32_t kRequestsUsual = 256;
 
 EventKind call_kind(OperationKind kind) {
-  return kind == OperationKind::kRead    ? EventKind::kCallRead
-         : kind == OperationKind::kWrite ? EventKind::kCallWrite
-                                         : EventKind::kCallFlush;
+  switch (kind) {
+    case OperationKind::kRead: return EventKind::kCallRead;
+    case OperationKind::kWrite: return EventKind::kCallWrite;
+    case OperationKind::kSend: return EventKind::kCallSend;
+    case OperationKind::kReceive: return EventKind::kCallReceive;
+    default: return EventKind::kCallFlush;
+  }
 }
 
 uint32_t request_type(OperationKind kind) {
-  return kind == OperationKind::kRead    ? PLAIT_REQUEST_READ
-         : kind == OperationKind::kWrite ? PLAIT_REQUEST_WRITE
-                                         : PLAIT_REQUEST_FLUSH;
+  switch (kind) {
+    case OperationKind::kRead: return PLAIT_REQUEST_READ;
+    case OperationKind::kWrite: return PLAIT_REQUEST_WRITE;
+    case OperationKind::kSend: return PLAIT_REQUEST_SEND;
+    default: return PLAIT_REQUEST_FLUSH;
+  }
 }
 
 }  // namespace
@@ -109,6 +116,7 @@ void Io::snapshot() {
 void Io::begin() {
   requests_.clear();
   flushes_ = {};
+  refused_ = false;
   kept_.clear();
   descriptors_.fill(0);
   for (const Object& object : probed_) machine_.objects_.hand_out(object.address, object.size) = object;
@@ -123,33 +131,45 @@ Request& Io::open(const Operation& operation) {
   request.kind = operation.kind;
   request.sector = operation.sector;
   request.sectors = operation.kind == OperationKind::kFlush ? 0 : operation.sectors;
+  request.size = operation.size;
   request.by = machine_.current_->id;
-  if (request.sectors != 0) {
-    void* data = machine_.memory_.heap_alloc(request.bytes(), kSectorBytes);
-    ENGINE_CHECK(data != nullptr);
-    request.data = reinterpret_cast<uintptr_t>(data);
-    auto* words = static_cast<uint64_t*>(data);
-    for (uint32_t i = 0; i < request.bytes() / 8; ++i) {
-      words[i] = operation.kind == OperationKind::kWrite ? pattern(request.id, i) : 0;
-    }
-    if (machine_.order_.on()) machine_.order_.forget(request.data, request.bytes());
+  if (request.kind == OperationKind::kFlush) {
+    ++flushes_.accepted;
+  } else if (request.kind != OperationKind::kReceive) {
+    fill(request);
   }
-  flushes_.accepted += request.sectors == 0;
   requests_.push_back(request);
   return requests_.back();
 }
 
+// The caller's data, as they are before the driver has them.
+void Io::fill(Request& request) {
+  void* data = machine_.memory_.heap_alloc((request.bytes() + 7) & ~7u, is_packet(request.kind) ? 64 : kSectorBytes);
+  ENGINE_CHECK(data != nullptr);
+  request.data = reinterpret_cast<uintptr_t>(data);
+  if (request.kind == OperationKind::kSend) {
+    auto* bytes = static_cast<uint8_t*>(data);
+    for (uint32_t i = 0; i < request.size; ++i) bytes[i] = packet_byte(request.id, i);
+  } else {
+    auto* words = static_cast<uint64_t*>(data);
+    for (uint32_t i = 0; i < request.bytes() / 8; ++i) {
+      words[i] = request.kind == OperationKind::kWrite ? pattern(request.id, i) : 0;
+    }
+  }
+  if (machine_.order_.on()) machine_.order_.forget(request.data, request.bytes());
+}
+
 void Io::close(Request& request, Request::State state) {
   request.state = state;
-  if (request.sectors == 0) state == Request::State::kDone ? ++flushes_.done : --flushes_.accepted;
+  if (request.kind == OperationKind::kFlush) state == Request::State::kDone ? ++flushes_.done : --flushes_.accepted;
   if (request.data != 0) machine_.memory_.heap_free(request.data);
 }
 
 void Io::run_request(const Operation& operation) {
   Machine& machine = machine_;
-  machine.step(call_kind(operation.kind), 0, 0, operation.sectors);
+  machine.step(call_kind(operation.kind), 0, 0, is_packet(operation.kind) ? operation.size : operation.sectors);
   machine.set_event_arg(operation.sector);
-  if (!used()) {
+  if (!used() || !peripheral_->takes(operation)) {
     machine.set_event_kind(EventKind::kSkip);
     ++machine.outcome_.skipped_operations;
     return;
@@ -157,6 +177,10 @@ void Io::run_request(const Operation& operation) {
   const Request request = open(operation);
   ++machine.outcome_.requests;
   machine.set_event_value(request.id);
+  if (request.kind == OperationKind::kReceive) {  // nothing that a driver is asked for
+    peripheral_->arrive(request.id, request.size);
+    return machine.change();
+  }
   machine.begin_operation(-1);
   machine.current_->object_refused = false;
   int result = 0;
@@ -201,6 +225,9 @@ void Io::run_handler(uint32_t vector) {
 Text Io::described(const Request& request) const {
   const Text number = "request " + Text::of(request.id);
   if (request.kind == OperationKind::kFlush) return number + " (flush)";
+  if (is_packet(request.kind)) {
+    return number + (request.kind == OperationKind::kSend ? " (send " : " (receive ") + Text::of(request.size) + " bytes)";
+  }
   return number + (request.kind == OperationKind::kRead ? " (read sector " : " (write sector ") + Text::of(request.sector) +
          (request.sectors == 1 ? Text(")") : ", " + Text::of(request.sectors) + " sectors)");
 }
@@ -228,9 +255,12 @@ void Io::done(uint64_t id, uint32_t status, uintptr_t pc) {
   if (id >= requests_.size()) {
     machine_.die(FailureKind::kAssertion, machine_.who() + " completes request " + Text::of(id) + ", which there is not", pc);
   }
-  Request& request = requests_[id];
+  finish(requests_[id], status, pc);
+}
+
+void Io::finish(Request& request, uint32_t status, uintptr_t pc) {
   const auto says = [&](std::string_view what) { return machine_.who() + " completes " + described(request) + what; };
-  if (request.state == Request::State::kDone || request.state == Request::State::kRefused) {
+  if (request.over()) {
     die_of(FailureKind::kRequestCompletedTwice, says(", which is over already"), pc, 0, request);
   }
   if (!returned(request)) {
@@ -247,7 +277,7 @@ void Io::done(uint64_t id, uint32_t status, uintptr_t pc) {
 }
 
 bool Io::returned(const Request& request) const {
-  return request.sectors == 0 ? flushes_.published > flushes_.done : request.state == Request::State::kPublished;
+  return request.kind == OperationKind::kFlush ? flushes_.published > flushes_.done : request.state == Request::State::kPublished;
 }
 
 uint64_t Io::hash_of(const Request& request) {
@@ -276,7 +306,7 @@ void* Io::alloc(size_t size, uintptr_t pc) {
     address = machine.take_object(static_cast<uint32_t>(size), kNoSlot);
   }
   if (address == 0) {
-    machine.current_->object_refused = true;
+    machine.current_->object_refused = refused_ = true;
     return nullptr;
   }
   Object& object = *machine.objects_.find(address);

@@ -39,10 +39,12 @@ struct Request {
   uint8_t status = 0;      // as the device reported it
   uint32_t sector = 0;
   uint32_t sectors = 0;
-  uintptr_t data = 0;      // of sectors * kSectorBytes
+  uint32_t size = 0;       // bytes, of a packet
+  uintptr_t data = 0;      // of bytes(); of what comes in, none
   uint64_t data_hash = 0;  // of what the device left there
   ContextId by;
-  uint32_t bytes() const { return sectors * kSectorBytes; }
+  uint32_t bytes() const { return is_packet(kind) ? size : sectors * kSectorBytes; }
+  bool over() const { return state == State::kDone || state == State::kRefused; }
 };
 
 // Requests without data cannot be told apart by a device. It served, and returned, so many of them.
@@ -81,6 +83,7 @@ class Io {
   void* alloc(size_t size, uintptr_t pc);
   void free(void* object, uintptr_t pc);
   void done(uint64_t id, uint32_t status, uintptr_t pc);
+  void received(std::span<const plait_part> parts, uintptr_t pc);
   uint64_t read(uint32_t offset, uint32_t bytes, uintptr_t pc);
   void write(uint32_t offset, uint64_t value, uint32_t bytes, uintptr_t pc);
   void* dma_alloc(size_t size, size_t alignment, uintptr_t pc);
@@ -110,6 +113,8 @@ class Io {
   void judge_driver();
 
   static uint64_t pattern(uint64_t seed, uint32_t word);
+  static uint8_t packet_byte(uint64_t id, uint32_t at);  // its number first, then its pattern
+  static uint64_t packet_id(const uint8_t* bytes);       // of at least kEthernetBytes
 
   // Under these the order checks know a raised line and a kicked queue; no lock lies there.
   static constexpr uintptr_t kLineKey = 1;
@@ -119,6 +124,8 @@ class Io {
   class InAllocator;
   void set_driver(bool on);
   Request& open(const Operation& operation);
+  void fill(Request& request);
+  void finish(Request& request, uint32_t status, uintptr_t pc);
   void close(Request& request, Request::State state);
   bool returned(const Request& request) const;  // by the device, and not told to the caller yet
   [[noreturn]] void die_of(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t address, const Request& request);
@@ -131,6 +138,7 @@ class Io {
   uint32_t own_lines_ = 0;  // of the scenario; the device's follow
   std::vector<Request> requests_;
   Flushes flushes_;
+  bool refused_ = false;  // an allocation, in this execution
   std::vector<Object> probed_;  // objects that the driver took in its probe
   std::vector<uintptr_t> kept_;
   std::array<uint32_t, kDevicesMax> descriptors_{};  // reported free; plus 1

@@ -11,8 +11,7 @@ namespace plait {
 
 Request* Io::request_at(uintptr_t address) {
   for (Request& request : requests_) {  // of those that are over, the memory may be another's by now
-    const bool over = request.state == Request::State::kDone || request.state == Request::State::kRefused;
-    if (!over && address - request.data < request.bytes()) return &request;
+    if (!request.over() && address - request.data < request.bytes()) return &request;
   }
   return nullptr;
 }
@@ -98,7 +97,7 @@ void Io::entered(uint32_t line) {
 
 void Io::judge_requests() {
   for (const Request& request : requests_) {
-    if (request.state == Request::State::kDone || request.state == Request::State::kRefused) continue;
+    if (request.over()) continue;
     if (returned(request)) {
       die_of(FailureKind::kLostNotification,
              described(request) + " was returned by the device, and the driver waits to be told: neither will move", 0, 0, request);
@@ -106,6 +105,11 @@ void Io::judge_requests() {
     if (peripheral_->has_unseen()) {
       die_of(FailureKind::kLostNotification,
              described(request) + " is not done: a ring holds what the device was not told of, and both sides wait", 0, 0, request);
+    }
+    if (request.kind == OperationKind::kReceive) {
+      if (refused_) continue;  // memory was out: without a buffer for it, a packet is dropped
+      die_of(FailureKind::kRequestNeverCompleted, described(request) + " never came in: the device has no room for it on its queue",
+             0, 0, request);
     }
     die_of(FailureKind::kRequestNeverCompleted, described(request) + " was accepted and never given to the device", 0, 0, request);
   }

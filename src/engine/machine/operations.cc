@@ -29,7 +29,9 @@ void Machine::run_operations(const std::vector<Operation>& operations) {
       case OperationKind::kInteriorFree: do_misuse(operation); break;
       case OperationKind::kRead:
       case OperationKind::kWrite:
-      case OperationKind::kFlush: io_.run_request(operation); break;
+      case OperationKind::kFlush:
+      case OperationKind::kSend:
+      case OperationKind::kReceive: io_.run_request(operation); break;
     }
   }
 }

@@ -21,7 +21,10 @@ enum class OperationKind : uint8_t {
   kRead,
   kWrite,
   kFlush,
+  kSend,     // a packet
+  kReceive,  // one comes in
 };
+constexpr bool is_packet(OperationKind kind) { return kind == OperationKind::kSend || kind == OperationKind::kReceive; }
 constexpr bool is_request(OperationKind kind) { return kind >= OperationKind::kRead; }
 
 // A slot holds at most one object. alloc into a slot that is not empty, and free of one that holds nothing, are
@@ -29,7 +32,7 @@ constexpr bool is_request(OperationKind kind) { return kind >= OperationKind::kR
 struct Operation {
   OperationKind kind = OperationKind::kAlloc;
   uint8_t slot = 0;
-  uint32_t size = 0;    // bytes; alloc only
+  uint32_t size = 0;    // bytes; of an alloc, or of a packet
   uint32_t sector = 0;  // of a read or write: the first one
   uint32_t sectors = 0; // and how many
   bool operator==(const Operation&) const = default;
@@ -52,14 +55,17 @@ struct LineSpec {
   bool operator==(const LineSpec&) const = default;
 };
 
-enum class DeviceKind : uint8_t { kNone, kBlock };
-constexpr size_t kDeviceKinds = 2;  // with none
+enum class DeviceKind : uint8_t { kNone, kBlock, kNet };
+constexpr size_t kDeviceKinds = 3;  // with none
 
 // The device below a driver, and which CPU each of its vectors goes to. Its lines follow those of the scenario.
 struct DeviceSpec {
   static constexpr uint32_t kQueueSizeMax = 256;
   static constexpr uint32_t kSectorsMax = 1024;
   static constexpr uint32_t kRequestSectorsMax = 4;
+  static constexpr uint32_t kMtuMin = 68;  // bytes; virtio 1.3, 5.1.4
+  static constexpr uint32_t kMtuMax = 1500;
+  static constexpr uint32_t kEthernetBytes = 14;  // in front of what the MTU counts; the shortest packet
   DeviceKind kind = DeviceKind::kNone;
   uint32_t queue_size = 8;
   uint32_t sectors = 16;     // of the disk
@@ -68,6 +74,8 @@ struct DeviceSpec {
   bool event_index = false;  // offered
   bool packed = false;       // offered
   bool suppression = true;   // the device asks not to be notified while it is at work
+  bool mergeable = false;    // offered by a network device: a packet may take several buffers
+  uint32_t mtu = kMtuMin;    // bytes; of a network device
   std::vector<int> vectors;  // CPU of each queue's vector, or kAnyCpu; as many as queues
   bool operator==(const DeviceSpec&) const = default;
 };

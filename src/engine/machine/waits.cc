@@ -184,6 +184,10 @@ void Machine::wait_prepare(plait_wait_queue* queue, uintptr_t pc) {
 }
 
 void Machine::wait_commit(plait_wait_queue* queue, uintptr_t pc) {
+  if (!queue) {  // on whatever the context is prepared for
+    if (!current_->prepared && !current_->woken) return might_sleep(pc);
+    queue = reinterpret_cast<plait_wait_queue*>(current_->prepared_on);
+  }
   need_sleepable("waits", pc);
   check_word(queue, sizeof *queue, pc);
   if (mode_ != Mode::kRun) die(FailureKind::kDeadlock, "init or check waits, and nobody else runs", pc);

@@ -74,13 +74,32 @@ class Generator {
     device.packed = prng_.one_in(3);
     device.read_only = prng_.one_in(24);
     device.sectors = 8u << prng_.below(3);
-    const uint32_t smallest = device.indirect ? 0 : 2;  // a chain of header, data and status has to fit
+    const bool net = device.kind == DeviceKind::kNet;
+    if (net) network();
+    // A chain of header, data and status has to fit, or of header and packet.
+    const uint32_t smallest = device.indirect ? 0 : net ? 1 : 2;
     device.queue_size = 1u << (preset_ == Preset::kReal ? 8 : prng_.one_in(8) ? prng_.between(4, 8) : prng_.between(smallest, 3));
-    const uint32_t queues = scenario_.cpus > 1 && prng_.one_in(4) ? 2 : 1;
+    if (net && scenario_.pages == kPagesPlenty) scenario_.pages += device.queue_size;  // the driver fills its receive queue
+    const uint32_t queues = net || (scenario_.cpus > 1 && prng_.one_in(4)) ? 2 : 1;
     for (uint32_t i = 0; i < queues; ++i) {
       const uint32_t kind = prng_.below(4);
       device.vectors.push_back(kind == 0 ? LineSpec::kAnyCpu : kind == 1 ? static_cast<int>(prng_.below(scenario_.cpus)) : static_cast<int>(i % scenario_.cpus));
     }
+  }
+
+  // Large packets where the allocator has room for a whole one.
+  void network() {
+    constexpr uint32_t kBufferMax = DeviceSpec::kMtuMax + 50;  // with the driver's own, and both headers
+    DeviceSpec& device = scenario_.device;
+    device.mergeable = prng_.one_in(2);
+    device.mtu = preset_ == Preset::kReal && target_.size_max >= kBufferMax ? DeviceSpec::kMtuMax : DeviceSpec::kMtuMin;
+  }
+
+  void packet(uint32_t context) {
+    const uint32_t most = scenario_.device.mtu + DeviceSpec::kEthernetBytes;
+    Operation operation{prng_.one_in(2) ? OperationKind::kSend : OperationKind::kReceive};
+    operation.size = prng_.one_in(3) ? most : prng_.between(DeviceSpec::kEthernetBytes, most);
+    program(context).push_back(operation);
   }
 
   void add_vectors() {
@@ -90,6 +109,7 @@ class Generator {
   }
 
   void request(uint32_t context) {
+    if (scenario_.device.kind == DeviceKind::kNet) return packet(context);
     const DeviceSpec& device = scenario_.device;
     const uint32_t kind = prng_.below(5);
     Operation operation{kind == 0   ? OperationKind::kFlush

@@ -15,7 +15,8 @@ std::string_view name(EventKind kind) {
       "sem-down", "sem-trydown", "sem-up", "might-sleep", "page-alloc", "page-free", "relax",
       "call-read", "call-write", "call-flush", "return-request", "io-read", "io-write", "kick", "request-done",
       "device-look", "device-arm", "device-fetch", "device-serve", "device-publish", "device-notify",
-      "interrupt", "interrupt-return", "preempt", "migrate", "switch", "finish"};
+      "interrupt", "interrupt-return", "preempt", "migrate", "switch", "finish",
+      "call-send", "call-receive", "device-send", "device-receive"};
   static_assert(!kNames.back().empty(), "an event kind has no name");
   return kNames[static_cast<size_t>(kind)];
 }

@@ -21,6 +21,7 @@ enum class EventKind : uint8_t {
   kDeviceLook, kDeviceArm, kDeviceFetch, kDeviceServe, kDevicePublish, kDeviceNotify,
   // moves: not steps
   kInterrupt, kInterruptReturn, kPreempt, kMigrate, kSwitch, kFinish,
+  kCallSend, kCallReceive, kDeviceSend, kDeviceReceive,  // of packets; last, as traces hold numbers
   kCount,
 };
 std::string_view name(EventKind kind);

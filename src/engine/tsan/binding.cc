@@ -99,8 +99,7 @@ const RuntimeTable& bind_runtime(Machine& machine) {
       .report_deferred = [](const void* object, uintptr_t pc) { g_machine->report_deferred(object, pc); },
       .report_page = [](const void* pages, uintptr_t pc) { g_machine->report_page(pages, pc); },
       .is_live = [](const void* object) { return g_machine->is_live(object); },
-      .heap_alloc = [](size_t size, size_t alignment,
-                       uintptr_t pc) { return g_machine->heap_alloc(size, alignment, pc); },
+      .heap_alloc = [](size_t size, size_t align, uintptr_t pc) { return g_machine->heap_alloc(size, align, pc); },
       .heap_free = [](void* block, uintptr_t pc) { g_machine->heap_free(block, pc); },
       .heap_size = [](const void* block) { return g_machine->heap_size(block); },
       .die = die,
@@ -118,6 +117,8 @@ const RuntimeTable& bind_runtime(Machine& machine) {
       .dma_alloc = [](size_t size, size_t alignment, uintptr_t pc) { return g_machine->io().dma_alloc(size, alignment, pc); },
       .report_descriptors = [](uint32_t queue, uint32_t free, uintptr_t pc) { g_machine->io().report_descriptors(queue, free, pc); },
       .report_kept = [](const void* object, uintptr_t pc) { g_machine->io().report_kept(object, pc); },
+      .packet_received = [](const plait_part* parts, uint32_t count,
+                            uintptr_t pc) { g_machine->io().received({parts, count}, pc); },
   };
   return table;
 }

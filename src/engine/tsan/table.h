@@ -14,10 +14,11 @@ struct plait_spinlock;
 struct plait_mutex;
 struct plait_wait_queue;
 struct plait_semaphore;
+struct plait_part;
 
 namespace plait {
 
-constexpr uint32_t kRuntimeAbi = 6;
+constexpr uint32_t kRuntimeAbi = 7;
 
 // Ways in which target code ends an execution by itself.
 enum class Death : uint32_t {
@@ -109,6 +110,7 @@ struct RuntimeTable {
   void* (*dma_alloc)(size_t size, size_t alignment, uintptr_t pc);
   void (*report_descriptors)(uint32_t queue, uint32_t free, uintptr_t pc);
   void (*report_kept)(const void* object, uintptr_t pc);
+  void (*packet_received)(const plait_part* parts, uint32_t count, uintptr_t pc);
 };
 
 }  // namespace plait

@@ -206,8 +206,8 @@ std::string complaint_about(const plait_driver& driver) {
   if (driver.abi != PLAIT_DRIVER_ABI) {
     return std::string("PLAIT_DRIVER of version ").append(text(driver.abi)).append(": build it again");
   }
-  if (driver.device != PLAIT_DEVICE_BLOCK) {
-    return std::string("PLAIT_DRIVER, .device is ").append(text(driver.device)).append(": give PLAIT_DEVICE_BLOCK");
+  if (driver.device != PLAIT_DEVICE_BLOCK && driver.device != PLAIT_DEVICE_NET) {
+    return std::string("PLAIT_DRIVER, .device is ").append(text(driver.device)).append(": give PLAIT_DEVICE_BLOCK or PLAIT_DEVICE_NET");
   }
   if (!driver.probe || !driver.request || !driver.interrupt) {
     return "PLAIT_DRIVER lacks .probe, .request or .interrupt: all three are needed";

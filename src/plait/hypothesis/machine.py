@@ -197,8 +197,9 @@ class AllocatorMachine(RuleBasedStateMachine):
 
         Of so many sectors as a chain of the example's device holds.
         """
-        sectors = min(op.sectors, longest_request(self._spec))
-        self._start(task, [replace(op, sectors=sectors)], steps)
+        if op.kind.has_sectors:
+            op = replace(op, sectors=min(op.sectors, longest_request(self._spec)))
+        self._start(task, [op], steps)
 
     def device_goes_on(self, queue: int, steps: int | None) -> None:
         """The device takes steps with a queue."""

@@ -4,6 +4,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from plait.device import NET_QUEUES
 from plait.environment import Environment
 from plait.errors import InvalidOption, shown
 from plait.live.values import ALL_STEPS, LiveContext
@@ -30,7 +31,8 @@ def device_in(environment: Environment, device: DeviceSpec | None) -> DeviceSpec
 
 def usual_device(environment: Environment) -> DeviceSpec:
     """A short queue, so that a full one is near, and all else as drivers like it."""
-    return DeviceSpec(4, kind=environment.device or DeviceKind.BLOCK)
+    kind = environment.device or DeviceKind.BLOCK
+    return DeviceSpec(4, (0,) * (NET_QUEUES if kind is DeviceKind.NET else 1), kind=kind)
 
 
 class DeviceMoves(ABC):

@@ -69,6 +69,10 @@ def request_text(event: Event) -> str:
             return f"request {event.value}: {word}(sector {event.arg}{count})"
         case EventKind.CALL_FLUSH:
             return f"request {event.value}: flush()"
+        case EventKind.CALL_SEND:
+            return f"request {event.value}: send({event.size} bytes)"
+        case EventKind.CALL_RECEIVE:
+            return f"request {event.value}: receive({event.size} bytes)"
     return f"request {event.arg} {'refused' if event.value else 'accepted'}"
 
 
@@ -94,6 +98,11 @@ def io_text(event: Event, names: Places) -> str | None:
         case EventKind.DEVICE_SERVE:
             what = "a flush" if event.arg == -1 else f"request {event.arg}"
             return f"serve {what}: {_STATUS.get(value, value)}"
+        case EventKind.DEVICE_SEND:
+            return f"send request {event.arg}: {event.size} bytes"
+        case EventKind.DEVICE_RECEIVE:
+            into = "a buffer" if value == 1 else f"{value} buffers"
+            return f"receive request {event.arg} into {into}"
         case EventKind.DEVICE_PUBLISH:
             return f"return chain {event.arg}: {place} = {value}"
         case EventKind.DEVICE_NOTIFY:

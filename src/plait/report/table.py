@@ -201,6 +201,8 @@ _REQUEST_WEIGHTS = {
     EventKind.DEVICE_ARM: Weight.OPERATION,
     EventKind.DEVICE_FETCH: Weight.OPERATION,
     EventKind.DEVICE_SERVE: Weight.SWITCH,
+    EventKind.DEVICE_SEND: Weight.SWITCH,
+    EventKind.DEVICE_RECEIVE: Weight.SWITCH,
     EventKind.DEVICE_PUBLISH: Weight.SWITCH,
     EventKind.DEVICE_NOTIFY: Weight.SWITCH,
 }
@@ -266,7 +268,7 @@ def _weigh_switches(items: list[_Item]) -> None:
             _weigh_around(items, last, index)
         moved = False
         last = index
-        if event.kind in _CALLS:
+        if event.kind in _CALLS and event.kind is not EventKind.CALL_RECEIVE:
             running.add(item.context)
         elif event.kind in _RETURNS:
             running.discard(item.context)
@@ -293,7 +295,9 @@ def _weigh_operations(items: list[_Item]) -> None:
             continue
         call, matters = opened.get(item.context, (None, False))
         matters = matters or item.weight >= Weight.STORY
-        if event.kind in _CALLS:
+        if event.kind is EventKind.CALL_RECEIVE:  # over as soon as it is there
+            item.raise_to(Weight.OPERATION)
+        elif event.kind in _CALLS:
             item.raise_to(Weight.OPERATION)
             opened[item.context] = (item, item.weight >= Weight.STORY)
         elif event.kind in _RETURNS:

@@ -55,10 +55,18 @@ def _device_size(device: DeviceSpec) -> int:
         device.suppression,
         device.read_only,
         device.packed,
+        device.mergeable,
     )
     queues = len(device.vectors) + sum(cpu or 0 for cpu in device.vectors if cpu)
     unplaced = sum(cpu is None for cpu in device.vectors)
-    return 300 * sum(features) + 100 * queues + unplaced + device.queue_size + device.sectors
+    return (
+        300 * sum(features)
+        + 100 * queues
+        + unplaced
+        + device.queue_size
+        + device.sectors
+        + device.mtu
+    )
 
 
 def program_size(scenario: Scenario) -> tuple[int, int]:

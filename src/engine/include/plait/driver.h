@@ -23,12 +23,15 @@ extern "C" {
 #endif
 
 #define PLAIT_DRIVER_ABI 1u
-#define PLAIT_DEVICE_BLOCK 2u /* the device's number in virtio 1.3, 5 */
+#define PLAIT_DEVICE_NET 1u /* the device's number in virtio 1.3, 5 */
+#define PLAIT_DEVICE_BLOCK 2u
 
 /* What a request asks for; the numbers of virtio 1.3, 5.2.6. */
 #define PLAIT_REQUEST_READ 0u
 #define PLAIT_REQUEST_WRITE 1u
 #define PLAIT_REQUEST_FLUSH 4u
+/* A packet is to be sent; no number of virtio's, which has none. */
+#define PLAIT_REQUEST_SEND 0x100u
 
 struct plait_driver {
   uint32_t abi;    /* filled in by PLAIT_DRIVER */
@@ -38,7 +41,8 @@ struct plait_driver {
    * can be run. */
   int (*probe)(void);
   /* Takes a request: 0, and it will be completed by plait_request_done, or negative when memory is out. Called from
-   * tasks that may sleep, on any CPU, by several at once. `data`: of the caller, `bytes` long, in segments of 512. */
+   * tasks that may sleep, on any CPU, by several at once. `data`: of the caller, `bytes` long, in segments of 512; of
+   * a packet, in one. It is the caller's again when the request is complete. */
   int (*request)(uint64_t id, uint32_t type, uint64_t sector, void *data, uint32_t bytes);
   /* The device raised this vector. An interrupt handler: interrupts are off, nothing may sleep. */
   void (*interrupt)(uint32_t vector);
@@ -52,6 +56,14 @@ void plait_object_free(void *object);
 
 /* The request is complete; `status` is the byte that the device left. Legal in a handler. */
 void plait_request_done(uint64_t id, uint32_t status);
+
+/* A packet came in, in so many parts, without the header of the device. The parts are read before the call returns. Legal
+ * in a handler. */
+struct plait_part {
+  const void *data;
+  uint32_t bytes;
+};
+void plait_packet_received(const struct plait_part *parts, uint32_t count);
 
 /* The device's registers, as virtio 1.3 has them on PCI: common configuration (4.1.4.3) at 0, notification of queue q
  * (4.1.4.4) at PLAIT_IO_NOTIFY + 2q, configuration of the device at PLAIT_IO_DEVICE. `bytes`: 1, 2, 4 or 8. A write

@@ -132,7 +132,8 @@ typedef struct plait_wait_queue {
 /* Sleeps until woken. A wake between your test of a condition and this call is lost: see prepare/commit. */
 void plait_wait(plait_wait_queue_t *queue);
 /* Linux's prepare_to_wait idiom: after prepare a wake is remembered, so `prepare; test; commit` loses none.
- * commit sleeps unless a wake came since prepare; cancel leaves without sleeping. */
+ * commit sleeps unless a wake came since prepare; cancel leaves without sleeping. commit(NULL) is on the queue that the
+ * caller is prepared for, and nothing when it is prepared for none. */
 void plait_wait_prepare(plait_wait_queue_t *queue);
 void plait_wait_commit(plait_wait_queue_t *queue);
 void plait_wait_cancel(plait_wait_queue_t *queue);

@@ -356,5 +356,6 @@ __PLAIT_STATIC void iowrite64(u64 value, void __iomem *at) { plait_io_write((u32
 #endif
 
 #include "plait/linux_deferred.h"
+#include "plait/linux_softirq.h"
 
 #endif /* PLAIT_LINUX_H */

@@ -16,6 +16,8 @@
 #define VIRTIO_CONFIG_S_DRIVER_OK 4
 #define VIRTIO_CONFIG_S_FEATURES_OK 8
 #define VIRTIO_CONFIG_S_FAILED 128
+#define VIRTIO_NET_F_MTU 3
+#define VIRTIO_NET_F_MRG_RXBUF 15
 #define VIRTIO_BLK_F_RO 5
 #define VIRTIO_BLK_F_FLUSH 9
 #define VIRTIO_BLK_F_MQ 12
@@ -279,16 +281,27 @@ __PLAIT_STATIC void virtqueue_disable_cb(struct virtqueue *vq) {
     WRITE_ONCE(vq->avail->flags, vq->flags_shadow);
   }
 }
-/* Interrupts again. false: something has come meanwhile, for which there may be none; look again (2.7.14). */
-__PLAIT_STATIC bool virtqueue_enable_cb(struct virtqueue *vq) {
-  if (vq->packed) return virtqueue_enable_cb_packed(vq);
+/* Interrupts again, of what comes after this. What virtqueue_poll says of the number that it returns: true, something has
+ * come meanwhile, for which there may be no interrupt; look again (2.7.14). virtqueue_poll changes nothing, so it may be
+ * called when the queue is already another's. */
+__PLAIT_STATIC unsigned virtqueue_enable_cb_prepare(struct virtqueue *vq) {
+  if (vq->packed) return virtqueue_enable_cb_prepare_packed(vq);
   if (vq->flags_shadow & VRING_AVAIL_F_NO_INTERRUPT) {
     vq->flags_shadow &= (u16)~VRING_AVAIL_F_NO_INTERRUPT;
     if (!vq->event) WRITE_ONCE(vq->avail->flags, vq->flags_shadow);
   }
   if (vq->event) WRITE_ONCE(vring_used_event(vq), vq->last_used);
+  return vq->last_used;
+}
+__PLAIT_STATIC bool virtqueue_poll(struct virtqueue *vq, unsigned seen) {
   virt_mb();
-  return READ_ONCE(vq->used->idx) == vq->last_used;
+  if (vq->packed) return virtqueue_poll_packed(vq, seen);
+  return READ_ONCE(vq->used->idx) != (u16)seen;
+}
+/* Both. false: something has come meanwhile. */
+__PLAIT_STATIC bool virtqueue_enable_cb(struct virtqueue *vq) {
+  const unsigned seen = virtqueue_enable_cb_prepare(vq);
+  return !virtqueue_poll(vq, seen);
 }
 
 #endif /* PLAIT_VIRTIO_H */

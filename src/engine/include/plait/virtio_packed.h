@@ -80,15 +80,19 @@ __PLAIT_STATIC bool virtqueue_kick_prepare_packed(struct virtqueue *vq) {
   return vring_need_event(event, now, old);
 }
 
-__PLAIT_STATIC bool virtqueue_is_used_packed(struct virtqueue *vq) {
-  const u16 flags = READ_ONCE(vq->ring[vq->last_used].flags);
+/* A place in the ring and the wrap counter there, in one number. */
+__PLAIT_STATIC bool virtqueue_poll_packed(struct virtqueue *vq, unsigned place) {
+  const u16 flags = READ_ONCE(vq->ring[place & 0x7fff].flags);
   const bool avail = (flags & VRING_PACKED_DESC_F_AVAIL) != 0;
   const bool used = (flags & VRING_PACKED_DESC_F_USED) != 0;
-  return avail == used && used == vq->used_wrap;
+  return avail == used && used == (place >> 15 != 0);
+}
+__PLAIT_STATIC unsigned virtqueue_used_place(struct virtqueue *vq) {
+  return (unsigned)(vq->last_used | vq->used_wrap << 15);
 }
 
 __PLAIT_STATIC void *virtqueue_get_buf_packed(struct virtqueue *vq, u32 *len) {
-  if (!virtqueue_is_used_packed(vq)) return NULL;
+  if (!virtqueue_poll_packed(vq, virtqueue_used_place(vq))) return NULL;
   virt_rmb(); /* the flags before what they speak of */
   const u16 id = vq->ring[vq->last_used].id;
   *len = vq->ring[vq->last_used].len;
@@ -112,15 +116,14 @@ __PLAIT_STATIC void *virtqueue_get_buf_packed(struct virtqueue *vq, u32 *len) {
   return data;
 }
 
-__PLAIT_STATIC bool virtqueue_enable_cb_packed(struct virtqueue *vq) {
+__PLAIT_STATIC unsigned virtqueue_enable_cb_prepare_packed(struct virtqueue *vq) {
   vq->flags_shadow &= (u16)~VRING_AVAIL_F_NO_INTERRUPT;
   if (vq->event) {
     WRITE_ONCE(vq->driver_event->off_wrap, (u16)(vq->last_used | vq->used_wrap << 15));
     virt_wmb(); /* the place before the flags that make it count */
   }
   WRITE_ONCE(vq->driver_event->flags, vq->event ? VRING_PACKED_EVENT_FLAG_DESC : VRING_PACKED_EVENT_FLAG_ENABLE);
-  virt_mb();
-  return !virtqueue_is_used_packed(vq);
+  return virtqueue_used_place(vq);
 }
 
 #endif /* PLAIT_VIRTIO_PACKED_H */

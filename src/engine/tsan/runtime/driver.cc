@@ -18,5 +18,8 @@ void plait_io_write(uint32_t offset, uint64_t value, uint32_t bytes) {
 }
 void* plait_dma_alloc(size_t size, size_t alignment) { return engine().dma_alloc(size, alignment, PLAIT_CALLER_PC); }
 void plait_report_descriptors(uint32_t queue, uint32_t free) { engine().report_descriptors(queue, free, PLAIT_CALLER_PC); }
+void plait_packet_received(const struct plait_part* parts, uint32_t count) {
+  engine().packet_received(parts, count, PLAIT_CALLER_PC);
+}
 void plait_report_kept(const void* object) { engine().report_kept(object, PLAIT_CALLER_PC); }
 }

@@ -4,7 +4,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from plait.scenario import DeviceSpec, Op, OpKind, Scenario
+from plait.device import ETHERNET_BYTES, MTU_MIN
+from plait.scenario import DeviceKind, DeviceSpec, Op, OpKind, Scenario
 from plait.schedule import ContextKind
 from plait.shrink.edit import programs, with_programs
 from plait.shrink.order import Candidate, Judged
@@ -13,7 +14,7 @@ from plait.shrink.order import Candidate, Judged
 def simpler_devices(judged: Judged) -> Iterator[Candidate]:
     """Without each feature; one queue; each smaller queue; each vector on CPU 0; a smaller disk.
 
-    Sure to try each of these alone.
+    Or a smaller MTU. Sure to try each of these alone.
     """
     scenario, schedule = judged.candidate
     device = scenario.device
@@ -47,9 +48,11 @@ def _simpler(device: DeviceSpec) -> Iterator[DeviceSpec]:
         replace(device, suppression=False),
         replace(device, packed=False),
         replace(device, indirect=False),
+        replace(device, mergeable=False),
+        replace(device, mtu=MTU_MIN),
     )
     yield from (each for each in plain if each != device)
-    if len(device.vectors) > 1:
+    if len(device.vectors) > 1 and device.kind is not DeviceKind.NET:
         yield replace(device, vectors=device.vectors[:1])
     size = 1
     while size < device.queue_size:
@@ -65,7 +68,7 @@ def _simpler(device: DeviceSpec) -> Iterator[DeviceSpec]:
 
 
 def smaller_requests(judged: Judged) -> Iterator[Candidate]:
-    """Each read and write of one sector, of sector 0; each request as a flush, a read as a write.
+    """Each read and write of one sector, of sector 0; each of those as a flush; shorter packets.
 
     Sure to try each of these alone.
     """
@@ -77,6 +80,9 @@ def smaller_requests(judged: Judged) -> Iterator[Candidate]:
 
 
 def _smaller(op: Op) -> Iterator[Op]:
+    if op.kind.is_packet:
+        sizes = sorted({ETHERNET_BYTES, (ETHERNET_BYTES + op.size) // 2, op.size - 1})
+        yield from (replace(op, size=size) for size in sizes if ETHERNET_BYTES <= size < op.size)
     if not op.kind.has_sectors:
         return
     if op.sectors > 1:
