@@ -18,11 +18,11 @@ EXAMPLES = 50  # of byte strings, for each target and environment
 
 def codec_of(rigged: Rig, environment: str) -> ByteCodec:
     fitted = find_environment(environment).check(rigged.machine.info, rigged.target.name)
-    return ByteCodec(rigged.machine, SearchOptions(fitted, 0, default_limits()))
+    return ByteCodec(rigged.on(fitted.device), SearchOptions(fitted, 0, default_limits()))
 
 
 @each("shipped", "models")
-@pytest.mark.parametrize("environment", ["up", "smp-irq"])
+@pytest.mark.parametrize("environment", ["up", "smp-irq", "virtio-blk", "virtio-net"])
 def test_every_byte_string_runs(kind: str, name: str, environment: str) -> None:
     rigged = rig(kind, name)
     codec = codec_of(rigged, environment)
@@ -40,10 +40,11 @@ def test_every_byte_string_runs(kind: str, name: str, environment: str) -> None:
         assert rigged.run(scenario, first.schedule).trace_hash == first.trace_hash
 
 
+@pytest.mark.parametrize("environment", ["smp-irq", "virtio-blk", "virtio-net"])
 @given(data=st.binary(max_size=200), more=st.binary(max_size=8))
 @settings(max_examples=300, deadline=None)
-def test_what_bytes_mean_has_bytes(data: bytes, more: bytes) -> None:
-    codec = codec_of(rig("shipped", "original"), "smp-irq")
+def test_what_bytes_mean_has_bytes(environment: str, data: bytes, more: bytes) -> None:
+    codec = codec_of(rig("shipped", "original"), environment)
     meant = codec.decode(data)
     canonical = codec.encode(*meant)
     assert canonical is not None
@@ -53,7 +54,7 @@ def test_what_bytes_mean_has_bytes(data: bytes, more: bytes) -> None:
     assert longer.cpus == meant[0].cpus or len(data) < codec.header_bytes
 
 
-@pytest.mark.parametrize("environment", ["up-irq", "smp-irq"])
+@pytest.mark.parametrize("environment", ["up-irq", "smp-irq", "virtio-blk", "virtio-net"])
 def test_what_searches_find_has_bytes(environment: str) -> None:
     rigged = rig("shipped", "original")
     codec = codec_of(rigged, environment)

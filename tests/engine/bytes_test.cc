@@ -32,7 +32,9 @@ plait_target declared() {
 }
 
 const Environment kEnvironments[] = {
-    {{1, 1}, {2, 2}, {0, 0}, false}, {{1, 1}, {2, 2}, {1, 2}, false}, {{2, 3}, {2, 4}, {1, 2}, true}, {{8, 8}, {16, 16}, {8, 8}, true}};
+    {{1, 1}, {2, 2}, {0, 0}, false}, {{1, 1}, {2, 2}, {1, 2}, false}, {{2, 3}, {2, 4}, {1, 2}, true}, {{8, 8}, {16, 16}, {8, 8}, true},
+    {{1, 3}, {1, 3}, {0, 0}, true, DeviceKind::kBlock}, {{2, 2}, {1, 1}, {5, 5}, false, DeviceKind::kBlock},
+    {{1, 3}, {1, 3}, {0, 0}, true, DeviceKind::kNet}};
 
 std::vector<uint8_t> some_bytes(Prng& prng) {
   std::vector<uint8_t> bytes(prng.below(200));
@@ -40,15 +42,28 @@ std::vector<uint8_t> some_bytes(Prng& prng) {
   return bytes;
 }
 
+// A chain of header, data and status fits the queue.
+bool has_room(const DeviceSpec& device, const Operation& operation) {
+  if (device.kind == DeviceKind::kNet) {
+    return is_packet(operation.kind) && operation.size >= 14 && operation.size <= device.mtu + 14 && device.vectors.size() == 2;
+  }
+  const bool data = operation.kind != OperationKind::kFlush;
+  const bool in_range = !data || (operation.sectors >= 1 && operation.sectors <= 4 && operation.sector < device.sectors);
+  return device.kind != DeviceKind::kNone && in_range && (device.indirect || operation.sectors + 2 <= device.queue_size);
+}
+
 bool runnable(const Scenario& scenario, const Environment& environment, const plait_target& target) {
   const auto in = [](uint64_t value, Range range) { return range.min <= value && value <= range.max; };
+  const size_t queues = scenario.device.vectors.size();
   bool fine = in(scenario.cpus, environment.cpus) && in(scenario.tasks.size(), environment.tasks) &&
-              in(scenario.lines.size(), environment.interrupts) && scenario.pages >= 1 && scenario.knobs.size() == 2;
+              in(scenario.lines.size() - queues, environment.interrupts) && scenario.pages >= 1 && scenario.knobs.size() == 2;
   fine = fine && in(scenario.knobs[0], {1, 4});
   uint64_t filled = 0;
   const auto look = [&](const std::vector<Operation>& operations, bool at_frees) {
     for (const Operation& operation : operations) {
-      if (operation.kind == OperationKind::kAlloc) {
+      if (is_request(operation.kind)) {
+        fine = fine && has_room(scenario.device, operation);
+      } else if (operation.kind == OperationKind::kAlloc) {
         filled |= uint64_t{1} << operation.slot;
         fine = fine && operation.size >= target.size_min && operation.size <= target.size_max;
       } else if (at_frees) {
@@ -62,8 +77,8 @@ bool runnable(const Scenario& scenario, const Environment& environment, const pl
     for (const LineSpec& line : scenario.lines) look(line.operations, at_frees);
   }
   for (const TaskSpec& task : scenario.tasks) fine = fine && index(task.cpu) < scenario.cpus && (task.pinned || environment.migration);
-  for (const LineSpec& line : scenario.lines) fine = fine && line.cpu < static_cast<int>(scenario.cpus) && line.fires >= 1;
-  return fine;
+  for (const LineSpec& line : scenario.lines) fine = fine && line.cpu < static_cast<int>(scenario.cpus) && (line.fires >= 1) == (line.vector == LineSpec::kNoVector);
+  return fine && (queues != 0) == (environment.device != DeviceKind::kNone) && scenario.lines.size() <= kLinesMax;
 }
 
 }  // namespace
@@ -126,6 +141,26 @@ TEST(generated_scenarios_have_bytes_and_what_no_bytes_mean_is_refused) {
   EXPECT(codec.encode(scenario, {{task, 2303, {MoveKind::kGo, CpuId{1}, 0, 0, {}}}}).has_value());
   EXPECT(!codec.encode(scenario, {{task, 2304, {MoveKind::kGo, CpuId{1}, 0, 0, {}}}}).has_value());
   EXPECT(!codec.encode(scenario, {{task, 1, {MoveKind::kDevice, {}, 0, 0, {}}}}).has_value());
+}
+
+TEST(generated_scenarios_with_a_device_have_bytes_and_so_have_its_moves) {
+  const plait_target target = declared();
+  for (uint32_t i = 0; i < 600; ++i) {
+    const Environment& environment = kEnvironments[i % 2 ? 4 : 6];
+    const ByteCodec codec{target, environment, Preset::kSmall, 0};
+    Prng prng{i};
+    Scenario scenario = generate(target, environment, Preset::kSmall, 6 + i % 30, i % 4 == 0, prng);
+    if (scenario.knobs[1] > 200) scenario.knobs[1] = 7;
+    if (scenario.pages > 255) continue;
+    if (environment.device == DeviceKind::kNet) scenario.device.read_only = false;  // drawn, and no disk is there
+    const ContextId device{ContextKind::kDevice, 0, 0};
+    for (const uint8_t choice : {0, 1, 16, 254, 255}) {
+      EXPECT(codec.encode(scenario, {{device, 70, {MoveKind::kDevice, {}, 0, choice, {}}}}).has_value());
+    }
+    EXPECT(codec.encode(scenario, {{device, 1, {MoveKind::kInterrupt, CpuId{0}, 0, 0, {}}}}).has_value());
+    EXPECT(codec.encode(scenario, {{{ContextKind::kIrq, 0, 1}, 1, {MoveKind::kDevice, {}, 0, 0, {}}}}).has_value());
+    EXPECT(!codec.encode(scenario, {{device, 1, {MoveKind::kDevice, {}, 0, 17, {}}}}).has_value());
+  }
 }
 
 namespace {

@@ -149,7 +149,8 @@ class PythonFuzzer {
   void load() {
     const Scenario& there = machine().scenario();
     const bool known = loads_ != 0 && machine().loads() == loads_ && there.cpus == scenario_.cpus && there.pages == scenario_.pages &&
-                       there.knobs == scenario_.knobs && there.tasks.size() == scenario_.tasks.size();
+                       there.knobs == scenario_.knobs && there.tasks.size() == scenario_.tasks.size() &&
+                       there.device == scenario_.device;
     if (known) return machine().set_programs(scenario_);
     machine().load(scenario_, limits_);
     loads_ = machine().loads();

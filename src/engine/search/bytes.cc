@@ -21,8 +21,11 @@ constexpr size_t kLinesAt = 2;
 constexpr size_t kPagesAt = 3;
 constexpr size_t kSizesAt = 4;
 constexpr size_t kKnobsAt = kSizesAt + kSizesOfScenario;
-// Indices of anchors: the start, tasks, workers, handlers.
+// Indices of anchors: the start, tasks, workers, handlers. A device has some of those of tasks for its queues, and for
+// its handlers, which run more often than others.
 constexpr uint32_t kTaskAnchors = 1;
+constexpr uint32_t kMoreHandlerAnchors = kTaskAnchors + kTasksMax;
+constexpr uint32_t kDeviceAnchors = 33;
 constexpr uint32_t kWorkerAnchors = 41;
 constexpr uint32_t kHandlerAnchors = 49;
 constexpr uint32_t kAnchors = 64;
@@ -32,8 +35,6 @@ constexpr uint32_t kMoves = 1024;
 constexpr uint32_t kNear = 5;
 constexpr uint32_t kFar = 7;
 constexpr uint32_t kNearSteps = 64;
-
-enum Tag : uint8_t { kAllocates = 0, kFrees = 1, kDeviates = 2 };  // low bits of a record's tag; 3: deviates as well
 
 uint8_t at(std::span<const uint8_t> bytes, size_t index) { return index < bytes.size() ? bytes[index] : uint8_t{0}; }
 uint32_t within(Range range, uint8_t byte) { return range.min + byte % (range.max - range.min + 1); }
@@ -59,7 +60,8 @@ void each_program(Scenario& scenario, Change change) {
 ByteCodec::ByteCodec(const plait_target& target, const Environment& environment, Preset preset, uint32_t workers)
     : target_(target), environment_(environment), preset_(preset), workers_(workers) {
   while (target_.knobs && target_.knobs[knobs_].name) ++knobs_;
-  header_bytes_ = kKnobsAt + knobs_ + environment_.tasks.max + environment_.interrupts.max;
+  device_at_ = kKnobsAt + knobs_ + environment_.tasks.max + environment_.interrupts.max;
+  header_bytes_ = device_at_ + (has_device() ? kDeviceBytes : 0);
   const auto smallest = static_cast<uint32_t>(std::max<size_t>(target_.size_min, 1));
   const auto largest = static_cast<uint32_t>(std::min<size_t>(target_.size_max, size_t{page_size_of(target_, preset_)} * 4));
   if (target_.size_classes && target_.size_classes[0]) {
@@ -72,7 +74,8 @@ ByteCodec::ByteCodec(const plait_target& target, const Environment& environment,
   for (uint32_t size : {smallest, largest}) {
     if (std::find(sizes_.begin(), sizes_.end(), size) == sizes_.end()) sizes_.push_back(size);
   }
-  if (environment_.interrupts.max > 0) kinds_.insert(kinds_.end(), 3, MoveKind::kInterrupt);
+  if (has_device()) kinds_.insert(kinds_.end(), 3, MoveKind::kDevice);
+  if (environment_.interrupts.max > 0 || has_device()) kinds_.insert(kinds_.end(), 3, MoveKind::kInterrupt);
   if (environment_.cpus.max > 1) kinds_.insert(kinds_.end(), 2, MoveKind::kGo);
   kinds_.insert(kinds_.end(), 2, MoveKind::kPreempt);
   if (environment_.migration) kinds_.push_back(MoveKind::kMigrate);
@@ -98,6 +101,7 @@ uint64_t ByteCodec::knob(uint32_t number, uint8_t byte) const {
 
 void ByteCodec::header(std::span<const uint8_t> bytes, Scenario& scenario) const {
   scenario.cpus = within(environment_.cpus, at(bytes, kCpusAt));
+  if (scenario.device.kind != environment_.device) scenario.device = DeviceSpec{};
   scenario.page_size = page_size_of(target_, preset_);
   scenario.pages = at(bytes, kPagesAt) ? at(bytes, kPagesAt) : kPagesPlenty;
   scenario.knobs.resize(knobs_);
@@ -118,8 +122,10 @@ void ByteCodec::header(std::span<const uint8_t> bytes, Scenario& scenario) const
     LineSpec& line = scenario.lines[i];
     line.cpu = static_cast<int>((byte & 0xfu) % (scenario.cpus + 1)) - 1;
     line.fires = 1 + (byte >> 4) % kFiresMax;
+    line.vector = LineSpec::kNoVector;
     line.operations.clear();
   }
+  if (has_device()) device_header(bytes, scenario);
 }
 
 OperationKind ByteCodec::free_kind(uint8_t byte) const {
@@ -132,7 +138,12 @@ OperationKind ByteCodec::free_kind(uint8_t byte) const {
 }
 
 void ByteCodec::add_operation(const Record& record, std::span<const uint8_t> bytes, Scenario& scenario) const {
-  const auto contexts = static_cast<uint32_t>(scenario.tasks.size() + scenario.lines.size());
+  const auto tasks = static_cast<uint32_t>(scenario.tasks.size());
+  const uint32_t contexts = tasks + own_lines(scenario);
+  if ((record.tag & 3) == kAsks) {
+    program(scenario, (record.tag >> 2) % tasks).push_back(request(record, scenario.device));
+    return;
+  }
   Operation operation;
   operation.slot = narrow(record.a % kSlots);
   if ((record.tag & 3) == kAllocates) {
@@ -151,12 +162,14 @@ void ByteCodec::settle_frees(Scenario& scenario) const {
     for (const Operation& operation : operations) filled[operation.slot] = filled[operation.slot] || operation.kind == OperationKind::kAlloc;
   });
   if (filled.none()) {
-    each_program(scenario, [](std::vector<Operation>& operations) { operations.clear(); });
+    each_program(scenario, [](std::vector<Operation>& operations) {
+      std::erase_if(operations, [](const Operation& operation) { return !is_request(operation.kind); });
+    });
     return;
   }
   each_program(scenario, [&](std::vector<Operation>& operations) {
     for (Operation& operation : operations) {
-      while (!filled[operation.slot]) operation.slot = narrow((operation.slot + 1) % kSlots);
+      while (!is_request(operation.kind) && !filled[operation.slot]) operation.slot = narrow((operation.slot + 1) % kSlots);
     }
   });
 }
@@ -164,12 +177,16 @@ void ByteCodec::settle_frees(Scenario& scenario) const {
 ContextId ByteCodec::anchor(uint32_t index, const Scenario& scenario) const {
   const auto lines = static_cast<uint32_t>(scenario.lines.size());
   if (index == 0) return {};
-  if (index >= kHandlerAnchors && lines != 0) {
-    const uint32_t number = index - kHandlerAnchors;
-    return context(ContextKind::kIrq, number % lines, number / lines % kActivations);
+  const bool more = has_device() && index >= kMoreHandlerAnchors && index < kDeviceAnchors;
+  if ((more || index >= kHandlerAnchors) && lines != 0) {
+    const uint32_t number = more ? index - kMoreHandlerAnchors + kAnchors - kHandlerAnchors : index - kHandlerAnchors;
+    return context(ContextKind::kIrq, number % lines, has_device() ? number / lines : number / lines % kActivations);
   }
   if (index >= kWorkerAnchors && index < kHandlerAnchors && workers_ != 0) {
     return context(ContextKind::kWorker, (index - kWorkerAnchors) % workers_);
+  }
+  if (index >= kDeviceAnchors && index < kWorkerAnchors && has_device()) {
+    return context(ContextKind::kDevice, (index - kDeviceAnchors) % static_cast<uint32_t>(scenario.device.vectors.size()));
   }
   return context(ContextKind::kTask, (index - kTaskAnchors) % static_cast<uint32_t>(scenario.tasks.size()));
 }
@@ -180,7 +197,7 @@ uint32_t ByteCodec::home(ContextId id, const Scenario& scenario) {
     case ContextKind::kTask: return index(scenario.tasks[id.number].cpu);
     case ContextKind::kWorker: return id.number % scenario.cpus;
     case ContextKind::kIrq: return static_cast<uint32_t>(std::max(scenario.lines[id.number].cpu, 0));
-    case ContextKind::kDevice:  // no bytes mean one
+    case ContextKind::kDevice: return static_cast<uint32_t>(std::max(scenario.device.vectors[id.number], 0));
     case ContextKind::kStart: return 0;
   }
   return 0;
@@ -198,7 +215,7 @@ Move ByteCodec::move(uint32_t number, ContextId anchor, const Scenario& scenario
   Move move;
   move.kind = kinds_[number % kinds];
   switch (move.kind) {
-    case MoveKind::kDevice: break;
+    case MoveKind::kDevice: return device_move(what, scenario.device);
     case MoveKind::kGo: move.cpu = cpu(cpus == 1 ? 0 : (what % (2 * cpus - 1) + 1) % cpus); break;
     case MoveKind::kInterrupt:
       move.cpu = cpu(what % cpus);
@@ -236,7 +253,8 @@ void ByteCodec::decode(std::span<const uint8_t> bytes, Scenario& scenario, std::
   size_t records = 0;
   for (size_t i = header_bytes_; i + kRecordBytes <= bytes.size() && records < kRecordsMax; i += kRecordBytes, ++records) {
     const Record record{bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]};
-    if ((record.tag & 3) >= kDeviates) {
+    const uint32_t tag = record.tag & 3u;
+    if (tag == kDeviates || (tag == kAsks && !has_device())) {
       schedule.push_back(deviation(record, scenario));
     } else {
       add_operation(record, bytes, scenario);
@@ -250,13 +268,14 @@ void ByteCodec::decode(std::span<const uint8_t> bytes, Scenario& scenario, std::
 // Fields that have no byte are found out at the end, because the bytes then mean something else.
 bool ByteCodec::put_header(const Scenario& scenario, std::vector<uint8_t>& bytes) const {
   if (scenario.knobs.size() != knobs_ || scenario.tasks.size() > environment_.tasks.max ||
-      scenario.lines.size() > environment_.interrupts.max || scenario.cpus == 0) {
+      scenario.device.kind != environment_.device || own_lines(scenario) > environment_.interrupts.max ||
+      scenario.cpus == 0) {
     return false;
   }
   bytes.assign(header_bytes_, 0);
   bytes[kCpusAt] = narrow(scenario.cpus - environment_.cpus.min);
   bytes[kTasksAt] = narrow(scenario.tasks.size() - environment_.tasks.min);
-  bytes[kLinesAt] = narrow(scenario.lines.size() - environment_.interrupts.min);
+  bytes[kLinesAt] = narrow(own_lines(scenario) - environment_.interrupts.min);
   bytes[kPagesAt] = narrow(scenario.pages == kPagesPlenty ? 0 : scenario.pages);
   for (uint32_t i = 0; i < knobs_; ++i) {
     uint32_t byte = 0;
@@ -270,7 +289,8 @@ bool ByteCodec::put_header(const Scenario& scenario, std::vector<uint8_t>& bytes
     bytes[tasks_at + i] = narrow(turned | (task.pinned && environment_.migration ? 0x80 : 0));
   }
   const size_t lines_at = tasks_at + environment_.tasks.max;
-  for (uint32_t i = 0; i < scenario.lines.size(); ++i) {
+  if (has_device()) put_device(scenario, bytes);
+  for (uint32_t i = 0; i < own_lines(scenario); ++i) {
     const LineSpec& line = scenario.lines[i];
     bytes[lines_at + i] = narrow(static_cast<uint32_t>(line.cpu + 1) | (line.fires - 1) << 4);
   }
@@ -285,6 +305,7 @@ void ByteCodec::put_operations(const Scenario& scenario, std::vector<uint8_t>& b
     return narrow(byte);
   };
   const auto put = [&](uint32_t context, const Operation& operation) {
+    if (is_request(operation.kind)) return put_request(context, operation, bytes);
     Record record{narrow(context << 2 | kFrees), operation.slot, narrow(static_cast<uint32_t>(operation.kind) - 1), 0};
     if (operation.kind != OperationKind::kAlloc) record.b = narrow(record.b << 6);
     if (operation.kind == OperationKind::kAlloc) {
@@ -301,7 +322,7 @@ void ByteCodec::put_operations(const Scenario& scenario, std::vector<uint8_t>& b
   for (uint32_t i = 0; i < tasks; ++i) {
     for (const Operation& operation : scenario.tasks[i].operations) put(i, operation);
   }
-  for (uint32_t i = 0; i < scenario.lines.size(); ++i) {
+  for (uint32_t i = 0; i < own_lines(scenario); ++i) {
     for (const Operation& operation : scenario.lines[i].operations) put(tasks + i, operation);
   }
 }

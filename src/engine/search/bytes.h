@@ -36,6 +36,9 @@ class ByteCodec {
   struct Record {
     uint8_t tag, a, b, c;
   };
+  // Low bits of a record's tag. kAsks: a request where there is a device, elsewhere as kDeviates.
+  enum Tag : uint8_t { kAllocates = 0, kFrees = 1, kDeviates = 2, kAsks = 3 };
+  static constexpr size_t kDeviceBytes = 4;  // of the header
 
   void header(std::span<const uint8_t> bytes, Scenario& scenario) const;
   void add_operation(const Record& record, std::span<const uint8_t> bytes, Scenario& scenario) const;
@@ -47,9 +50,21 @@ class ByteCodec {
   static uint32_t home(ContextId id, const Scenario& scenario);
   Move move(uint32_t number, ContextId anchor, const Scenario& scenario) const;
   Deviation deviation(const Record& record, const Scenario& scenario) const;
+  bool has_device() const { return environment_.device != DeviceKind::kNone; }
+  // Lines that the scenario has of its own: those of a device are the last.
+  static uint32_t own_lines(const Scenario& scenario) {
+    return static_cast<uint32_t>(scenario.lines.size() - scenario.device.vectors.size());
+  }
 
   bool put_header(const Scenario& scenario, std::vector<uint8_t>& bytes) const;
   void put_operations(const Scenario& scenario, std::vector<uint8_t>& bytes) const;
+  // bytes_device.cc
+  void device_header(std::span<const uint8_t> bytes, Scenario& scenario) const;
+  Operation request(const Record& record, const DeviceSpec& device) const;
+  static Move device_move(uint32_t number, const DeviceSpec& device);
+  void put_device(const Scenario& scenario, std::vector<uint8_t>& bytes) const;
+  void put_request(uint32_t task, const Operation& operation, std::vector<uint8_t>& bytes) const;
+
   bool put_deviation(const Deviation& deviation, const Scenario& scenario, std::vector<uint8_t>& bytes) const;
 
   const plait_target& target_;
@@ -59,6 +74,7 @@ class ByteCodec {
   uint32_t knobs_ = 0;
   std::vector<uint32_t> sizes_;  // size classes, or powers of two, and the smallest and the largest
   std::vector<MoveKind> kinds_;  // those that the environment has
+  size_t device_at_ = 0;         // in the header
   size_t header_bytes_ = 0;
 };
 

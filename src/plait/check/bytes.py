@@ -15,8 +15,7 @@ from plait.check.searching import explain
 from plait.check.values import Failure, FuzzOptions
 from plait.codec import Tier
 from plait.discovery import load
-from plait.environment import Environment, find_environment
-from plait.errors import InvalidOption
+from plait.environment import find_environment
 from plait.machine import default_limits
 from plait.search import Finding, SearchOptions
 from plait.target import Target
@@ -56,9 +55,10 @@ def fuzz_bytes(
     target = load(options.target)
     named = options.environment or default_environment(target)
     word = "" if options.target == target.name else options.target
-    built = build(target, options.compiler, word, options.tier)
+    environment = find_environment(named)
+    built = build(target, options.compiler, word, options.tier, environment.device)
     search = SearchOptions(
-        environment=environment_of_bytes(named).check(built.machine.info, target.name),
+        environment=environment.check(built.machine.info, target.name),
         seed=0,
         limits=replace(default_limits(), order_checks=options.order_checks),
     )
@@ -76,15 +76,9 @@ def fuzz_bytes(
 
 
 def default_environment(target: Target) -> str:
-    """The environment with the most to it that the target is meant for, and that bytes can mean."""
+    """The environment with the most to it that the target is meant for, and that has no device.
+
+    Where there is a driver as well, an allocator is called seldom: to be asked for by name.
+    """
     names = target.environments()
     return next(name for name in reversed(names) if not find_environment(name).device)
-
-
-def environment_of_bytes(name: str) -> Environment:
-    """The environment of this name; InvalidOption for one with a device: no bytes mean it."""
-    found = find_environment(name)
-    if found.device:
-        what = f'bytes cannot mean what happens in environment "{name}"'
-        raise InvalidOption(what, "--env", "take one without a device, or use plait fuzz")
-    return found

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plait import codec
-from plait.check.bytes import default_environment, environment_of_bytes
+from plait.check.bytes import default_environment
 from plait.check.reanchor import after_edit
 from plait.check.repeat import build, build_for
 from plait.check.same import same_kind
 from plait.check.saving import file_name, make_folder
 from plait.check.why import explained_file
 from plait.discovery import load
+from plait.environment import find_environment
 from plait.errors import InvalidOption, OutputUnwritable, printable
 from plait.libfuzzer import LENGTH_MAX, ByteCodec
 from plait.machine import Machine, default_limits
@@ -63,8 +64,9 @@ def seed_corpus(
         raise InvalidOption(f"{count} seeds make no corpus", "--count", "give 1 to 10,000")
     found = load(target)
     named = environment or default_environment(found)
-    built = build(found, compiler)
-    fitted = environment_of_bytes(named).check(built.machine.info, found.name)
+    wanted = find_environment(named)
+    built = build(found, compiler, device=wanted.device)
+    fitted = wanted.check(built.machine.info, found.name)
     coder = ByteCodec(built.machine, SearchOptions(fitted, 0, default_limits()))
     folder = corpora / found.name.replace(":", "-") / "seeds"
     files, new = [], 0
