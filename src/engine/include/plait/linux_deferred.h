@@ -101,25 +101,26 @@ __PLAIT_STATIC void plait_run_deferred(struct plait_deferral *on) {
   }
 }
 
-/* With interrupts off, on the CPU. */
+/* With interrupts off, on the CPU. What holds softirqs off comes before them or after them, as under a lock: hence the
+ * order of `off`. */
 __PLAIT_STATIC void plait_do_softirqs(struct plait_deferral *on) {
-  if (READ_ONCE(on->off) != 0 || llist_empty(&on->list)) return;
+  if (smp_load_acquire(&on->off) != 0 || llist_empty(&on->list)) return;
   WRITE_ONCE(on->off, 1);
   local_irq_enable();
   plait_run_deferred(on);
   local_irq_disable();
-  WRITE_ONCE(on->off, 0);
+  smp_store_release(&on->off, 0u);
   if (!llist_empty(&on->list)) plait_sem_up(&on->raised);
 }
 
 /* Keeps softirqs away from this CPU; handlers still come. */
 __PLAIT_STATIC void local_bh_disable(void) {
   preempt_disable();
-  plait_local_add32(&plait_softirqs[smp_processor_id()].off, 1);
+  __atomic_fetch_add(&plait_softirqs[smp_processor_id()].off, 1, __ATOMIC_ACQUIRE);
 }
 __PLAIT_STATIC void local_bh_enable(void) {
   struct plait_deferral *on = &plait_softirqs[smp_processor_id()];
-  if (plait_local_add32(&on->off, -1) == 0 && !in_interrupt() && !irqs_disabled() && !llist_empty(&on->list)) {
+  if (__atomic_sub_fetch(&on->off, 1, __ATOMIC_RELEASE) == 0 && !in_interrupt() && !irqs_disabled() && !llist_empty(&on->list)) {
     local_irq_disable();
     plait_do_softirqs(on);
     local_irq_enable();
