@@ -93,7 +93,7 @@ class Driver:
 
     sources: Sequence[str]
     defines: Mapping[str, str | int] = field(default_factory=dict, hash=False)
-    device: DeviceKind = DeviceKind.BLOCK
+    device: str = DeviceKind.BLOCK
 
     def __post_init__(self) -> None:
         checked = Native(self.sources, defines=self.defines)

@@ -6,7 +6,7 @@
 #include "plait/target.h"
 
 #define OBJECT_BYTES 128
-#define LISTED_MAX 64
+#define LISTED_MAX 256
 
 struct object {
   struct object *next;
