@@ -63,7 +63,7 @@ def _simpler(device: DeviceSpec) -> Iterator[DeviceSpec]:
             vectors = list(device.vectors)
             vectors[number] = 0
             yield replace(device, vectors=tuple(vectors))
-    if device.sectors > 8:
+    if device.kind is DeviceKind.BLOCK and device.sectors > 8:
         yield replace(device, sectors=8)
 
 
