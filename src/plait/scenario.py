@@ -49,11 +49,14 @@ class OpKind(StrEnum):
     FLUSH = "flush"
     SEND = "send"
     RECEIVE = "receive"
+    DISCARD = "discard"
+    WRITE_ZEROES = "write-zeroes"
+    GET_ID = "get-id"
 
     @property
     def is_request(self) -> bool:
         """Whether it goes to the driver of a device, or comes from there."""
-        return self in (OpKind.READ, OpKind.WRITE, OpKind.FLUSH) or self.is_packet
+        return self in _REQUESTS or self.is_packet
 
     @property
     def is_packet(self) -> bool:
@@ -63,7 +66,11 @@ class OpKind(StrEnum):
     @property
     def has_sectors(self) -> bool:
         """Whether it says which sectors of a disk it means."""
-        return self in (OpKind.READ, OpKind.WRITE)
+        return self in _WITH_SECTORS
+
+
+_WITH_SECTORS = frozenset({OpKind.READ, OpKind.WRITE, OpKind.DISCARD, OpKind.WRITE_ZEROES})
+_REQUESTS = _WITH_SECTORS | {OpKind.FLUSH, OpKind.GET_ID}
 
 
 # A foreign free hands over a pointer that no alloc returned; the others, what a slot holds or held.
@@ -105,12 +112,12 @@ class Op:
     """One operation.
 
     slot: where the object is kept, 0 to 255; 0 for requests. size: bytes, for alloc and for a
-    packet that is sent or comes in (14 to 1514); 0 for all others. sector, sectors: of a read or
-    write, where it begins and how many, 1 to 4.
+    packet that is sent or comes in (14 to 1514); 0 for all others. sector, sectors: of a read,
+    write, discard or write-zeroes, where it begins and how many, 1 to 4.
 
     A slot holds at most one object; alloc into a filled slot and free of an empty one are skipped
-    at run time, and so is a request where there is no device, or one of another kind, and a packet
-    that is longer than the device's MTU allows.
+    at run time, and so is a request where there is no device, or one of another kind, or a driver
+    that does not take it, and a packet that is longer than the device's MTU allows.
     """
 
     kind: OpKind

@@ -70,6 +70,9 @@ class EventKind(StrEnum):
     CALL_FLUSH = "call-flush"
     CALL_SEND = "call-send"
     CALL_RECEIVE = "call-receive"
+    CALL_DISCARD = "call-discard"
+    CALL_WRITE_ZEROES = "call-write-zeroes"
+    CALL_GET_ID = "call-get-id"
     RETURN_REQUEST = "return-request"
     IO_READ = "io-read"
     IO_WRITE = "io-write"
@@ -232,25 +235,20 @@ class Trace:
             _check.integer(event.arg, "arg", -(2**63), 2**63 - 1)
 
 
-REQUESTS = (
+_REQUEST_CALLS = (
     EventKind.CALL_READ,
     EventKind.CALL_WRITE,
     EventKind.CALL_FLUSH,
     EventKind.CALL_SEND,
     EventKind.CALL_RECEIVE,
-    EventKind.RETURN_REQUEST,
+    EventKind.CALL_DISCARD,
+    EventKind.CALL_WRITE_ZEROES,
+    EventKind.CALL_GET_ID,
 )
+REQUESTS = (*_REQUEST_CALLS, EventKind.RETURN_REQUEST)
 """Calls that go to a driver, and how they return."""
 
-CALLS = (
-    EventKind.CALL_ALLOC,
-    EventKind.CALL_FREE,
-    EventKind.CALL_READ,
-    EventKind.CALL_WRITE,
-    EventKind.CALL_FLUSH,
-    EventKind.CALL_SEND,
-    EventKind.CALL_RECEIVE,
-)
+CALLS = (EventKind.CALL_ALLOC, EventKind.CALL_FREE, *_REQUEST_CALLS)
 """With which an operation begins."""
 RETURNS = (EventKind.RETURN_ALLOC, EventKind.RETURN_FREE)
 """With which it ends."""

@@ -9,15 +9,17 @@ from itertools import product
 
 import pytest
 
-from conformance.rig import events, page_size, rig
+from conformance.rig import ROOT, events, page_size, rig
+from plait.check.repeat import build
+from plait.discovery import discover
 from plait.machine import RunResult
-from plait.scenario import DeviceSpec, Op, OpKind, Scenario, TaskSpec
+from plait.scenario import DeviceKind, DeviceSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextId, ContextKind, Deviation, Move, MoveKind, Schedule
 from plait.trace import EventKind
 from plait.verdict import Passed
 
 OK, IO_ERROR = 0, 1
-FLUSH = Op(OpKind.FLUSH)
+FLUSH, GET_ID = Op(OpKind.FLUSH), Op(OpKind.GET_ID)
 
 
 def read(sector: int, sectors: int = 1) -> Op:
@@ -26,6 +28,14 @@ def read(sector: int, sectors: int = 1) -> Op:
 
 def write(sector: int, sectors: int = 1) -> Op:
     return Op(OpKind.WRITE, sector=sector, sectors=sectors)
+
+
+def discard(sector: int, sectors: int = 1) -> Op:
+    return Op(OpKind.DISCARD, sector=sector, sectors=sectors)
+
+
+def zero(sector: int, sectors: int = 1) -> Op:
+    return Op(OpKind.WRITE_ZEROES, sector=sector, sectors=sectors)
 
 
 def run(device: DeviceSpec, ops: Iterable[Op], schedule: Schedule | None = None) -> RunResult:
@@ -43,7 +53,17 @@ def done(result: RunResult) -> list[tuple[int | None, int | None]]:
 
 @pytest.mark.parametrize("size", [2**bits for bits in range(9)])
 def test_every_queue_size_and_feature(size: int) -> None:
-    ops = [write(0), read(0, 2), FLUSH, write(3, 4), read(3, 4), FLUSH]
+    ops = [
+        write(0),
+        read(0, 2),
+        FLUSH,
+        write(3, 4),
+        read(3, 4),
+        FLUSH,
+        discard(1, 4),
+        GET_ID,
+        zero(2, 3),
+    ]
     for indirect, event_index, suppression, packed in product((False, True), repeat=4):
         if not indirect and size < 8:
             continue  # a chain of six descriptors would not fit
@@ -83,15 +103,48 @@ def test_a_packed_ring_wraps() -> None:
 
 
 def test_what_is_beyond_the_disk_is_an_error() -> None:
-    result = run(DeviceSpec(8, sectors=8), [read(7), read(7, 2), write(8), write(0)])
+    beyond = [read(7, 2), write(8), discard(7, 2), zero(6, 3)]
+    within = [read(7), write(0), discard(7), zero(6, 2)]
+    result = run(DeviceSpec(8, sectors=8), [*beyond, *within])
     assert result.verdict == Passed()
-    assert sorted(done(result)) == [(0, OK), (1, IO_ERROR), (2, IO_ERROR), (3, OK)]
+    assert sorted(done(result)) == [(n, IO_ERROR if n < 4 else OK) for n in range(8)]
 
 
 def test_a_read_only_disk_takes_no_writes() -> None:
-    result = run(DeviceSpec(8, read_only=True), [write(0), read(0), FLUSH])
+    writes, reads = [write(0), discard(0), zero(0)], [read(0), FLUSH, GET_ID]
+    result = run(DeviceSpec(8, read_only=True), [*writes, *reads])
     assert result.verdict == Passed()
-    assert sorted(done(result)) == [(0, IO_ERROR), (1, OK), (2, OK)]
+    assert sorted(done(result)) == [(n, IO_ERROR if n < 3 else OK) for n in range(6)]
+
+
+def test_requests_for_the_same_without_data_are_alike() -> None:
+    """The device takes three discards of one sector, and returns the last of them first."""
+    ops = [discard(3), discard(3), discard(3)]
+    device = ContextId(ContextKind.DEVICE, 0)
+    chain, take = 4, 255  # look, a descriptor of the queue's and three of its table
+
+    def at(after: int, choice: int) -> Deviation:
+        return Deviation(device, after, Move(MoveKind.DEVICE, device=0, choice=choice))
+
+    takes = [at(1 + chain, take), at(1 + 2 * chain, take)]
+    for last in (3, 2):
+        schedule = Schedule((*takes, at(1 + 3 * chain, last)))
+        result = run(DeviceSpec(4), ops, schedule)
+        assert result.dropped_deviations == 0
+        assert result.verdict == Passed()
+        assert sorted(done(result)) == [(0, OK), (1, OK), (2, OK)]
+        assert done(result)[0] == (last - 1, OK)
+
+
+def test_a_driver_is_not_asked_for_what_it_does_not_take() -> None:
+    """The planted drivers know reads, writes and flushes only."""
+    target = discover([ROOT / "targets" / "drivers"])["callbacks_on_without_look"]
+    machine = build(target, None, device=DeviceKind.BLOCK).machine
+    task = TaskSpec(0, True, (GET_ID, discard(0), zero(0)))
+    device = DeviceSpec(8)
+    scenario = Scenario(1, machine.info["page_size_small"], 64, (task,), device=device)
+    result = machine.run(scenario, Schedule())
+    assert (result.verdict, result.skipped_operations) == (Passed(), 3)
 
 
 def test_two_queues_have_a_vector_each() -> None:

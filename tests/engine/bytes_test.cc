@@ -47,8 +47,8 @@ bool has_room(const DeviceSpec& device, const Operation& operation) {
   if (device.kind == DeviceKind::kNet) {
     return is_packet(operation.kind) && operation.size >= 14 && operation.size <= device.mtu + 14 && device.vectors.size() == 2;
   }
-  const bool data = operation.kind != OperationKind::kFlush;
-  const bool in_range = !data || (operation.sectors >= 1 && operation.sectors <= 4 && operation.sector < device.sectors);
+  const bool in_range = !has_sectors(operation.kind) ||
+                        (operation.sectors >= 1 && operation.sectors <= 4 && operation.sector < device.sectors);
   return device.kind != DeviceKind::kNone && in_range && (device.indirect || operation.sectors + 2 <= device.queue_size);
 }
 

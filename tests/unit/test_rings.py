@@ -170,3 +170,40 @@ def test_packed_need_event(size: int, data: st.DataObject) -> None:
 def test_packed_events_on_and_off() -> None:
     assert Rings.packed_need_event(0, 3, True, 1, 8) == bytes([1]) * INDICES
     assert Rings.packed_need_event(1, 3, True, 1, 8) == bytes(INDICES)
+
+
+# ---- block device
+
+
+def test_golden_configuration_of_a_block_device() -> None:
+    """The struct virtio_blk_config, 5.2.4, field by field."""
+    fields = {
+        "capacity": ("Q", 1000),
+        "size_max": ("I", 512),
+        "seg_max": ("I", 64),
+        "geometry": ("HBB", 0, 0, 0),
+        "blk_size": ("I", 512),
+        "topology": ("BBHI", 0, 0, 0, 0),
+        "writeback": ("B", 0),
+        "unused0": ("B", 0),
+        "num_queues": ("H", 3),
+        "max_discard_sectors": ("I", 2),
+        "max_discard_seg": ("I", 2),
+        "discard_sector_alignment": ("I", 1),
+        "max_write_zeroes_sectors": ("I", 2),
+        "max_write_zeroes_seg": ("I", 2),
+        "write_zeroes_may_unmap": ("B", 1),
+        "unused1": ("BBB", 0, 0, 0),
+    }
+    wanted = b"".join(struct.pack(f"<{code}", *values) for code, *values in fields.values())
+    assert Rings.block_config(1000, 3) == wanted
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_ranges_of_a_discard(sector: int, sectors: int, flags: int) -> None:
+    """The struct virtio_blk_discard_write_zeroes, 5.2.6: le64, le32, le32."""
+    assert Rings.block_range(struct.pack("<QII", sector, sectors, flags)) == (
+        sector,
+        sectors,
+        flags,
+    )

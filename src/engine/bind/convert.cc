@@ -16,8 +16,9 @@ using namespace nb::literals;
 namespace plait {
 namespace {
 
-constexpr std::array<std::string_view, 10> kOperationNames = {
-    "alloc", "free", "double-free", "foreign-free", "interior-free", "read", "write", "flush", "send", "receive"};
+constexpr std::array<std::string_view, 13> kOperationNames = {
+    "alloc", "free", "double-free", "foreign-free", "interior-free", "read", "write", "flush", "send", "receive",
+    "discard", "write-zeroes", "get-id"};
 
 nb::str text(std::string_view view) { return nb::str(view.data(), view.size()); }
 
@@ -59,7 +60,6 @@ Operation one_operation(const nb::dict& object) {
   const auto kind = static_cast<OperationKind>(found - kOperationNames.begin());
   if (!is_request(kind)) return {kind, field<uint8_t>(object, "slot"), field_or<uint32_t>(object, "size", 0)};
   Operation request{kind};
-  if (kind == OperationKind::kFlush) return request;
   if (is_packet(kind)) {
     request.size = field<uint32_t>(object, "size");
     if (request.size < DeviceSpec::kEthernetBytes || request.size > DeviceSpec::kMtuMax + DeviceSpec::kEthernetBytes) {
@@ -67,6 +67,7 @@ Operation one_operation(const nb::dict& object) {
     }
     return request;
   }
+  if (!has_sectors(kind)) return request;
   request.sector = field<uint32_t>(object, "sector");
   request.sectors = field<uint32_t>(object, "sectors");
   if (request.sectors == 0 || request.sectors > DeviceSpec::kRequestSectorsMax) fail("a request is for too many sectors");
@@ -91,7 +92,7 @@ nb::list to_list(const std::vector<Operation>& operations) {
     item["op"] = text(kOperationNames[static_cast<size_t>(operation.kind)]);
     if (!is_request(operation.kind)) item["slot"] = operation.slot;
     if (operation.kind == OperationKind::kAlloc || is_packet(operation.kind)) item["size"] = operation.size;
-    if (operation.kind == OperationKind::kRead || operation.kind == OperationKind::kWrite) {
+    if (has_sectors(operation.kind)) {
       item["sector"] = operation.sector;
       item["sectors"] = operation.sectors;
     }

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "devices/block.h"
 #include "devices/net_header.h"
 #include "devices/ring.h"
 
@@ -33,6 +34,25 @@ nb::dict split_layout(uint32_t size) {
   object["used_index"] = layout.used_index();
   object["available_event"] = layout.available_event();
   return object;
+}
+
+// The configuration space of a block device, read byte by byte.
+nb::bytes block_config(uint32_t sectors, uint32_t queues) {
+  DeviceSpec spec;
+  spec.kind = DeviceKind::kBlock;
+  spec.sectors = sectors;
+  spec.vectors.assign(queues, 0);
+  virtio::Block block;
+  block.load(spec);
+  std::string bytes;
+  for (uint32_t i = 0; i < 60; ++i) bytes += static_cast<char>(block.config(i, 1));
+  return as_bytes(bytes);
+}
+
+nb::tuple block_range(const nb::bytes& bytes) {
+  if (bytes.size() != virtio::kRangeBytes) throw nb::value_error("a range has 16 bytes");
+  const virtio::BlockRange range = virtio::load_range(bytes.data());
+  return nb::make_tuple(range.sector, range.sectors, range.flags);
 }
 
 // One of the functions of an index, for each of the 2^16 indices.
@@ -139,6 +159,8 @@ void add_rings(nb::module_& module) {
                    "checksum_offset"_a, "buffers"_a);
   rings.def_static("net_header_loaded", &net_header_loaded, "bytes"_a);
   rings.def_static("loaded", &loaded, "bytes"_a, "packed"_a);
+  rings.def_static("block_config", &block_config, "sectors"_a, "queues"_a);
+  rings.def_static("block_range", &block_range, "bytes"_a);
 }
 
 }  // namespace plait

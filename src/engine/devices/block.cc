@@ -14,20 +14,30 @@ namespace {
 constexpr uint32_t kHeaderBytes = 16;
 constexpr uint32_t kSegmentsMax = 64;
 constexpr uint64_t kDiskSeed = uint64_t{1} << 40;  // of no request
+constexpr uint64_t kDiscardedSeed = uint64_t{1} << 41;  // what is there then is the device's choice
+constexpr char kDiskName[kNameBytes + 1] = "plait in-memory disk";  // as long as it may be: with no zero behind
 
 Text type_name(uint32_t type) {
   switch (type) {
     case PLAIT_REQUEST_READ: return "to read";
     case PLAIT_REQUEST_WRITE: return "to write";
     case PLAIT_REQUEST_FLUSH: return "to flush";
+    case PLAIT_REQUEST_DISCARD: return "to discard";
+    case PLAIT_REQUEST_WRITE_ZEROES: return "to write zeroes";
+    case PLAIT_REQUEST_GET_ID: return "for its name";
     default: return "for type " + Text::of(type);
   }
 }
 
 OperationKind kind_of(uint32_t type) {
-  return type == PLAIT_REQUEST_READ    ? OperationKind::kRead
-         : type == PLAIT_REQUEST_WRITE ? OperationKind::kWrite
-                                       : OperationKind::kFlush;
+  switch (type) {
+    case PLAIT_REQUEST_READ: return OperationKind::kRead;
+    case PLAIT_REQUEST_WRITE: return OperationKind::kWrite;
+    case PLAIT_REQUEST_DISCARD: return OperationKind::kDiscard;
+    case PLAIT_REQUEST_WRITE_ZEROES: return OperationKind::kWriteZeroes;
+    case PLAIT_REQUEST_GET_ID: return OperationKind::kGetId;
+    default: return OperationKind::kFlush;
+  }
 }
 
 }  // namespace
@@ -37,6 +47,8 @@ void Block::load(const DeviceSpec& spec) {
   read_only_ = spec.read_only;
   queues_ = static_cast<uint32_t>(spec.vectors.size());
   disk_.resize(size_t{sectors_} * kWords);
+  size_max_ = ~uint32_t{0};
+  configure();
   dirty_.clear();
   for (uint32_t sector = 0; sector < sectors_; ++sector) dirty_.push_back(sector);
   begin();
@@ -50,18 +62,30 @@ void Block::begin() {
 }
 
 uint64_t Block::features() const {
-  return kBlockFlush | kBlockSegMax | (read_only_ ? kBlockReadOnly : 0) | (queues_ > 1 ? kBlockQueues : 0);
+  return kBlockFlush | kBlockSegMax | kBlockSizeMax | kBlockBlockSize | kBlockDiscard | kBlockWriteZeroes |
+         (read_only_ ? kBlockReadOnly : 0) | (queues_ > 1 ? kBlockQueues : 0);
+}
+
+// struct virtio_blk_config, 5.2.4.
+void Block::configure() {
+  config_.fill(0);
+  store<uint64_t>(&config_[0], sectors_);  // capacity
+  store<uint32_t>(&config_[8], kSectorBytes);  // size_max
+  store<uint32_t>(&config_[12], kSegmentsMax);  // seg_max
+  store<uint32_t>(&config_[20], kSectorBytes);  // blk_size
+  store<uint16_t>(&config_[34], static_cast<uint16_t>(queues_));  // num_queues
+  store<uint32_t>(&config_[36], kRangeSectorsMax);  // max_discard_sectors
+  store<uint32_t>(&config_[40], kRangesMax);  // max_discard_seg
+  store<uint32_t>(&config_[44], 1);  // discard_sector_alignment
+  store<uint32_t>(&config_[48], kRangeSectorsMax);  // max_write_zeroes_sectors
+  store<uint32_t>(&config_[52], kRangesMax);  // max_write_zeroes_seg
+  config_[56] = 1;  // write_zeroes_may_unmap
 }
 
 uint64_t Block::config(uint32_t offset, uint32_t bytes) const {
-  const uint64_t capacity = sectors_;
-  switch (offset) {  // 5.2.4
-    case 0: return bytes == 8 ? capacity : capacity & 0xffffffffu;
-    case 4: return capacity >> 32;
-    case 12: return kSegmentsMax;
-    case 34: return queues_;
-    default: return 0;
-  }
+  uint64_t value = 0;
+  for (uint32_t i = 0; i < bytes && offset + i < config_.size(); ++i) value |= uint64_t{config_[offset + i]} << (8 * i);
+  return value;
 }
 
 // 5.2.6: the header first, the status byte last, the data between; where descriptors begin and end is the driver's
@@ -71,6 +95,11 @@ bool Block::split(Io& io, Chain& chain, Header& header) {
   uint32_t had = 0;
   data_.clear();
   for (Segment segment : chain.segments) {
+    if (segment.length > size_max_) {
+      return io.fails(FailureKind::kRingProtocol,
+                      "finds a part of " + Text::of(segment.length) + " bytes; size_max is " + Text::of(size_max_),
+                      segment.address);
+    }
     const uint32_t take = segment.write ? 0 : std::min(kHeaderBytes - had, segment.length);
     if (take != 0) {
       io.touch(segment.address, take, kRead);
@@ -110,7 +139,7 @@ bool Block::matches(Io& io, const Header& header, const Request& request) {
   }
   uintptr_t next = request.data;
   for (const Segment& segment : data_) {
-    if (segment.address != next || segment.write != (request.kind == OperationKind::kRead)) {
+    if (segment.address != next || segment.write != request.reads()) {
       return wrong("with other memory than the caller's,");
     }
     next += segment.length;
@@ -126,6 +155,10 @@ bool Block::matches(Io& io, const Header& header, const Request& request) {
 }
 
 uint8_t Block::perform(const Header& header, const Request& request) {
+  if (request.kind == OperationKind::kGetId) {
+    std::memcpy(reinterpret_cast<void*>(request.data), kDiskName, kNameBytes);
+    return kBlockOk;
+  }
   if (header.sector + request.sectors > sectors_) return kBlockIoError;
   uint64_t* disk = disk_.data() + header.sector * kWords;
   auto* data = reinterpret_cast<uint64_t*>(request.data);
@@ -140,7 +173,7 @@ uint8_t Block::perform(const Header& header, const Request& request) {
 }
 
 void Block::touch_data(Io& io, const Request& request) const {
-  const uint32_t access = request.kind == OperationKind::kRead ? plait::kWrite : kRead;
+  const uint32_t access = request.reads() ? plait::kWrite : kRead;
   for (const Segment& segment : data_) io.touch(segment.address, segment.length, access);
 }
 
@@ -163,11 +196,82 @@ bool Block::serve_data(Io& io, Chain& chain, const Header& header, uint8_t& stat
   if (!matches(io, header, *request)) return false;
   touch_data(io, *request);
   status = perform(header, *request);
-  request->state = Request::State::kServed;
-  request->status = status;
-  request->data_hash = Io::hash_of(*request);
-  chain.request = request->id;
-  if (request->kind == OperationKind::kRead && status == kBlockOk) chain.written = request->bytes();
+  served(chain, *request, status);
+  return true;
+}
+
+void Block::served(Chain& chain, Request& request, uint8_t status) const {
+  request.state = Request::State::kServed;
+  request.status = status;
+  request.data_hash = Io::hash_of(request);
+  chain.request = request.id;
+  if (request.reads() && status == kBlockOk) chain.written = request.bytes();
+}
+
+// What the driver may not do is a failure of its; what a device has to answer for, it answers (5.2.6.1, 5.2.6.2).
+bool Block::read_ranges(Io& io, const Header& header) {
+  unsigned char bytes[kRangeBytes * kRangesMax];
+  uint32_t had = 0;
+  const auto wrong = [&](const Text& what) {
+    return io.fails(FailureKind::kRingProtocol, "is asked " + type_name(header.type) + what, status_.address);
+  };
+  for (const Segment& segment : data_) {
+    if (segment.write) return wrong(", with a part to write before the status");
+    if (segment.length > sizeof bytes - had) return wrong(", in more than " + Text::of(kRangesMax) + " ranges");
+    io.touch(segment.address, segment.length, kRead);
+    std::memcpy(bytes + had, reinterpret_cast<const void*>(segment.address), segment.length);
+    had += segment.length;
+  }
+  if (had == 0 || had % kRangeBytes != 0) return wrong(", in " + Text::of(had) + " bytes; a range has 16");
+  ranges_.clear();
+  for (uint32_t at = 0; at < had; at += kRangeBytes) {
+    ranges_.push_back(load_range(bytes + at));
+    const uint32_t sectors = ranges_.back().sectors;
+    if (sectors > kRangeSectorsMax) {
+      return wrong(" " + Text::of(sectors) + " sectors in a range; the most are " + Text::of(kRangeSectorsMax));
+    }
+  }
+  return true;
+}
+
+uint8_t Block::perform_ranges(uint32_t type, const BlockRange& whole) {
+  const bool discards = type == PLAIT_REQUEST_DISCARD;
+  for (const BlockRange& range : ranges_) {
+    if ((range.flags & ~kUnmap) != 0 || (discards && range.flags != 0)) return kBlockUnsupported;
+  }
+  if (read_only_ || whole.sector + whole.sectors > sectors_) return kBlockIoError;
+  for (uint32_t i = 0; i < whole.sectors; ++i) {
+    const auto sector = static_cast<uint32_t>(whole.sector) + i;
+    uint64_t* disk = disk_.data() + size_t{sector} * kWords;
+    for (uint32_t word = 0; word < kWords; ++word) {
+      disk[word] = discards ? Io::pattern(kDiscardedSeed + sector, word) : 0;
+    }
+    dirty_.push_back(sector);
+  }
+  return kBlockOk;
+}
+
+bool Block::serve_ranges(Io& io, Chain& chain, const Header& header, uint8_t& status) {
+  if (!read_ranges(io, header)) return false;
+  BlockRange whole{ranges_.front().sector, 0, 0};
+  for (const BlockRange& range : ranges_) {
+    if (range.sector != whole.sector + whole.sectors) {
+      return io.fails(FailureKind::kWrongData,
+                      "is asked " + type_name(header.type) + " sector " + Text::of(range.sector) + " after " +
+                          Text::of(whole.sectors) + " from " + Text::of(whole.sector),
+                      status_.address);
+    }
+    whole.sectors += range.sectors;
+  }
+  Request* request = io.request_for(kind_of(header.type), whole.sector, whole.sectors);
+  if (!request) {
+    return io.fails(FailureKind::kWrongData,
+                    "is asked " + type_name(header.type) + " sector " + Text::of(whole.sector) + ", " +
+                        Text::of(whole.sectors) + " in all, which no caller wants",
+                    status_.address);
+  }
+  status = perform_ranges(header.type, whole);
+  served(chain, *request, status);
   return true;
 }
 
@@ -180,10 +284,15 @@ bool Block::serve(Io& io, uint32_t queue, std::span<Chain* const> chains) {
   switch (header.type) {
     case PLAIT_REQUEST_READ:
     case PLAIT_REQUEST_WRITE:
+    case PLAIT_REQUEST_GET_ID:
       if (!serve_data(io, chain, header, status)) return false;
       break;
     case PLAIT_REQUEST_FLUSH:
       if (!serve_flush(io, chain)) return false;
+      break;
+    case PLAIT_REQUEST_DISCARD:
+    case PLAIT_REQUEST_WRITE_ZEROES:
+      if (!serve_ranges(io, chain, header, status)) return false;
       break;
     default: status = kBlockUnsupported;
   }

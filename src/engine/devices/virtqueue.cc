@@ -300,7 +300,7 @@ void Virtqueue::publish(Io& io, uint32_t index) {
   }
   const Chain& first = leaving_.front();
   io.flushes().published += first.flush;
-  if (first.request != Chain::kNoRequest) io.requests()[first.request].state = Request::State::kPublished;
+  if (first.request != Chain::kNoRequest) io.published(first.request);
   owes_ = true;
   setup_.packed ? publish_packed(io, leaving_) : publish_split(io, leaving_);
   for (Chain& chain : leaving_) spares_.push_back(std::move(chain));

@@ -19,6 +19,9 @@ EventKind call_kind(OperationKind kind) {
     case OperationKind::kWrite: return EventKind::kCallWrite;
     case OperationKind::kSend: return EventKind::kCallSend;
     case OperationKind::kReceive: return EventKind::kCallReceive;
+    case OperationKind::kDiscard: return EventKind::kCallDiscard;
+    case OperationKind::kWriteZeroes: return EventKind::kCallWriteZeroes;
+    case OperationKind::kGetId: return EventKind::kCallGetId;
     default: return EventKind::kCallFlush;
   }
 }
@@ -28,11 +31,33 @@ uint32_t request_type(OperationKind kind) {
     case OperationKind::kRead: return PLAIT_REQUEST_READ;
     case OperationKind::kWrite: return PLAIT_REQUEST_WRITE;
     case OperationKind::kSend: return PLAIT_REQUEST_SEND;
+    case OperationKind::kDiscard: return PLAIT_REQUEST_DISCARD;
+    case OperationKind::kWriteZeroes: return PLAIT_REQUEST_WRITE_ZEROES;
+    case OperationKind::kGetId: return PLAIT_REQUEST_GET_ID;
     default: return PLAIT_REQUEST_FLUSH;
   }
 }
 
+bool has_data(OperationKind kind) {
+  return kind == OperationKind::kRead || kind == OperationKind::kWrite || kind == OperationKind::kGetId ||
+         kind == OperationKind::kSend;
+}
+
+const char* range_words(OperationKind kind) {
+  switch (kind) {
+    case OperationKind::kRead: return " (read sector ";
+    case OperationKind::kDiscard: return " (discard sector ";
+    case OperationKind::kWriteZeroes: return " (zero sector ";
+    default: return " (write sector ";
+  }
+}
+
 }  // namespace
+
+bool Io::takes(OperationKind kind) const {
+  if (kind <= OperationKind::kFlush || is_packet(kind)) return true;
+  return (driver_->takes & PLAIT_REQUEST_BIT(request_type(kind))) != 0;
+}
 
 uint64_t Io::pattern(uint64_t seed, uint32_t word) { return ((seed + 1) * 0x9e3779b97f4a7c15u ^ word) * 0xbf58476d1ce4e5b9u; }
 
@@ -130,14 +155,11 @@ Request& Io::open(const Operation& operation) {
   request.id = static_cast<uint32_t>(requests_.size());
   request.kind = operation.kind;
   request.sector = operation.sector;
-  request.sectors = operation.kind == OperationKind::kFlush ? 0 : operation.sectors;
+  request.sectors = has_sectors(operation.kind) ? operation.sectors : 0;
   request.size = operation.size;
   request.by = machine_.current_->id;
-  if (request.kind == OperationKind::kFlush) {
-    ++flushes_.accepted;
-  } else if (request.kind != OperationKind::kReceive) {
-    fill(request);
-  }
+  flushes_.accepted += request.kind == OperationKind::kFlush;
+  if (has_data(request.kind)) fill(request);
   requests_.push_back(request);
   return requests_.back();
 }
@@ -152,7 +174,7 @@ void Io::fill(Request& request) {
     for (uint32_t i = 0; i < request.size; ++i) bytes[i] = packet_byte(request.id, i);
   } else {
     auto* words = static_cast<uint64_t*>(data);
-    for (uint32_t i = 0; i < request.bytes() / 8; ++i) {
+    for (uint32_t i = 0; i < (request.bytes() + 7) / 8; ++i) {
       words[i] = request.kind == OperationKind::kWrite ? pattern(request.id, i) : 0;
     }
   }
@@ -169,7 +191,7 @@ void Io::run_request(const Operation& operation) {
   Machine& machine = machine_;
   machine.step(call_kind(operation.kind), 0, 0, is_packet(operation.kind) ? operation.size : operation.sectors);
   machine.set_event_arg(operation.sector);
-  if (!used() || !peripheral_->takes(operation)) {
+  if (!used() || !peripheral_->takes(operation) || !takes(operation.kind)) {
     machine.set_event_kind(EventKind::kSkip);
     ++machine.outcome_.skipped_operations;
     return;
@@ -225,10 +247,11 @@ void Io::run_handler(uint32_t vector) {
 Text Io::described(const Request& request) const {
   const Text number = "request " + Text::of(request.id);
   if (request.kind == OperationKind::kFlush) return number + " (flush)";
+  if (request.kind == OperationKind::kGetId) return number + " (name of the disk)";
   if (is_packet(request.kind)) {
     return number + (request.kind == OperationKind::kSend ? " (send " : " (receive ") + Text::of(request.size) + " bytes)";
   }
-  return number + (request.kind == OperationKind::kRead ? " (read sector " : " (write sector ") + Text::of(request.sector) +
+  return number + range_words(request.kind) + Text::of(request.sector) +
          (request.sectors == 1 ? Text(")") : ", " + Text::of(request.sectors) + " sectors)");
 }
 
@@ -263,6 +286,7 @@ void Io::finish(Request& request, uint32_t status, uintptr_t pc) {
   if (request.over()) {
     die_of(FailureKind::kRequestCompletedTwice, says(", which is over already"), pc, 0, request);
   }
+  if (request.is_range()) exchange(request);
   if (!returned(request)) {
     die_of(FailureKind::kRequestCompletedEarly, says(", which the device has not returned yet"), pc, 0, request);
   }
@@ -270,7 +294,7 @@ void Io::finish(Request& request, uint32_t status, uintptr_t pc) {
     die_of(FailureKind::kWrongData,
            says(" with status ") + Text::of(status) + "; the device said " + Text::of(request.status), pc, 0, request);
   }
-  if (request.kind == OperationKind::kRead && hash_of(request) != request.data_hash) {
+  if (request.reads() && hash_of(request) != request.data_hash) {
     die_of(FailureKind::kWrongData, says(" with other data than the device had put there"), pc, request.data, request);
   }
   close(request, Request::State::kDone);
@@ -278,13 +302,6 @@ void Io::finish(Request& request, uint32_t status, uintptr_t pc) {
 
 bool Io::returned(const Request& request) const {
   return request.kind == OperationKind::kFlush ? flushes_.published > flushes_.done : request.state == Request::State::kPublished;
-}
-
-uint64_t Io::hash_of(const Request& request) {
-  uint64_t hash = request.sectors;
-  const auto* words = reinterpret_cast<const uint64_t*>(request.data);
-  for (uint32_t i = 0; i < request.bytes() / 8; ++i) hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
-  return hash;
 }
 
 // ---- the allocator, from the driver

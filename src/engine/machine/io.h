@@ -23,6 +23,7 @@
 namespace plait {
 
 constexpr uint32_t kSectorBytes = 512;
+constexpr uint32_t kNameBytes = 20;  // of a disk: VIRTIO_BLK_ID_BYTES
 
 // One operation on its way. The machine's caller owns the data.
 struct Request {
@@ -40,11 +41,20 @@ struct Request {
   uint32_t sector = 0;
   uint32_t sectors = 0;
   uint32_t size = 0;       // bytes, of a packet
-  uintptr_t data = 0;      // of bytes(); of what comes in, none
+  uintptr_t data = 0;      // of the caller; 0: there is none
   uint64_t data_hash = 0;  // of what the device left there
   ContextId by;
-  uint32_t bytes() const { return is_packet(kind) ? size : sectors * kSectorBytes; }
+  // Of its data. Of a discard and the like, of what the range means: there is no data.
+  uint32_t bytes() const {
+    return is_packet(kind) ? size : kind == OperationKind::kGetId ? kNameBytes : sectors * kSectorBytes;
+  }
   bool over() const { return state == State::kDone || state == State::kRefused; }
+  bool has_data() const { return data != 0; }
+  bool reads() const { return kind == OperationKind::kRead || kind == OperationKind::kGetId; }
+  bool is_range() const { return kind == OperationKind::kDiscard || kind == OperationKind::kWriteZeroes; }
+  bool same_range(const Request& other) const {
+    return kind == other.kind && sector == other.sector && sectors == other.sectors;
+  }
 };
 
 // Requests without data cannot be told apart by a device. It served, and returned, so many of them.
@@ -94,10 +104,13 @@ class Io {
   std::vector<Request>& requests() { return requests_; }
   Flushes& flushes() { return flushes_; }
   Request* request_at(uintptr_t address);  // whose data lie there
+  // Without data: the first that is not served, of this kind and for this range.
+  Request* request_for(OperationKind kind, uint64_t sector, uint64_t sectors);
   bool may_touch(Segment& segment);        // notes the life when it was not noted yet
   void touch(uintptr_t address, size_t size, uint32_t access);  // order checks and the undo log, before it is done
   bool fails(FailureKind kind, const Text& message, uintptr_t address = 0, const Request* request = nullptr);
   void note(EventKind kind, uintptr_t address, size_t size, uint64_t value, int64_t arg);
+  void published(uint32_t request);  // one that was served is returned
   void raise(uint32_t vector);
   void heard(uint32_t queue);    // the device learnt of a kick, and all that came before it
   void entered(uint32_t line);   // the same of a handler and a raised line
@@ -127,7 +140,9 @@ class Io {
   void fill(Request& request);
   void finish(Request& request, uint32_t status, uintptr_t pc);
   void close(Request& request, Request::State state);
+  bool takes(OperationKind kind) const;  // the driver
   bool returned(const Request& request) const;  // by the device, and not told to the caller yet
+  void exchange(Request& request);  // with one that asks for the same and was returned, if it was not
   [[noreturn]] void die_of(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t address, const Request& request);
   Text described(const Request& request) const;
 

@@ -2,6 +2,7 @@
 //
 // The request path below the driver: what a device may touch and what it tells; and what has to hold at the end.
 #include <algorithm>
+#include <utility>
 
 #include "machine/machine.h"
 
@@ -11,7 +12,15 @@ namespace plait {
 
 Request* Io::request_at(uintptr_t address) {
   for (Request& request : requests_) {  // of those that are over, the memory may be another's by now
-    if (!request.over() && address - request.data < request.bytes()) return &request;
+    if (!request.over() && request.has_data() && address - request.data < request.bytes()) return &request;
+  }
+  return nullptr;
+}
+
+Request* Io::request_for(OperationKind kind, uint64_t sector, uint64_t sectors) {
+  for (Request& request : requests_) {
+    const bool waits = request.state == Request::State::kAccepted && request.kind == kind;
+    if (waits && request.sector == sector && request.sectors == sectors) return &request;
   }
   return nullptr;
 }
@@ -81,6 +90,35 @@ void Io::note(EventKind kind, uintptr_t address, size_t size, uint64_t value, in
   machine_.recorder_.add(event);
 }
 
+uint64_t Io::hash_of(const Request& request) {
+  uint64_t hash = request.sectors;
+  const auto* words = reinterpret_cast<const uint64_t*>(request.data);  // of whole words, whatever its bytes are
+  for (uint32_t i = 0; request.has_data() && i < (request.bytes() + 7) / 8; ++i) {
+    hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+  }
+  return hash;
+}
+
+// A device cannot tell those apart that have no data and ask for the same.
+void Io::exchange(Request& request) {
+  if (request.state == Request::State::kPublished) return;
+  for (Request& other : requests_) {
+    if (!other.same_range(request) || other.state != Request::State::kPublished) continue;
+    std::swap(request.state, other.state);
+    std::swap(request.status, other.status);
+    return;
+  }
+}
+
+void Io::published(uint32_t request) {
+  Request* which = &requests_[request];
+  for (Request& other : requests_) {  // exchanged meanwhile with one that asks for the same
+    if (which->state == Request::State::kServed || !which->is_range()) break;
+    if (other.same_range(*which) && other.state == Request::State::kServed) which = &other;
+  }
+  which->state = Request::State::kPublished;
+}
+
 void Io::raise(uint32_t vector) {
   const uint32_t line = own_lines_ + vector;
   machine_.raise_line(line);
@@ -96,12 +134,13 @@ void Io::entered(uint32_t line) {
 // ---- at quiescence
 
 void Io::judge_requests() {
+  for (const Request& request : requests_) {  // first: what waits behind it for room is its consequence
+    if (request.over() || !returned(request)) continue;
+    die_of(FailureKind::kLostNotification,
+           described(request) + " was returned by the device, and the driver waits to be told: neither will move", 0, 0, request);
+  }
   for (const Request& request : requests_) {
     if (request.over()) continue;
-    if (returned(request)) {
-      die_of(FailureKind::kLostNotification,
-             described(request) + " was returned by the device, and the driver waits to be told: neither will move", 0, 0, request);
-    }
     if (peripheral_->has_unseen()) {
       die_of(FailureKind::kLostNotification,
              described(request) + " is not done: a ring holds what the device was not told of, and both sides wait", 0, 0, request);

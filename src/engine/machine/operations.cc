@@ -31,7 +31,10 @@ void Machine::run_operations(const std::vector<Operation>& operations) {
       case OperationKind::kWrite:
       case OperationKind::kFlush:
       case OperationKind::kSend:
-      case OperationKind::kReceive: io_.run_request(operation); break;
+      case OperationKind::kReceive:
+      case OperationKind::kDiscard:
+      case OperationKind::kWriteZeroes:
+      case OperationKind::kGetId: io_.run_request(operation); break;
     }
   }
 }

@@ -23,9 +23,16 @@ enum class OperationKind : uint8_t {
   kFlush,
   kSend,     // a packet
   kReceive,  // one comes in
+  kDiscard,
+  kWriteZeroes,
+  kGetId,
 };
 constexpr bool is_packet(OperationKind kind) { return kind == OperationKind::kSend || kind == OperationKind::kReceive; }
 constexpr bool is_request(OperationKind kind) { return kind >= OperationKind::kRead; }
+// Whether a request says which sectors of a disk it means.
+constexpr bool has_sectors(OperationKind kind) {
+  return is_request(kind) && !is_packet(kind) && kind != OperationKind::kFlush && kind != OperationKind::kGetId;
+}
 
 // A slot holds at most one object. alloc into a slot that is not empty, and free of one that holds nothing, are
 // skipped: so every list of operations means something, whatever was cut out of it.

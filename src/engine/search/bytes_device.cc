@@ -12,7 +12,8 @@ namespace {
 
 // The first of each are the usual ones. What is drawn and what failures shrink to is among them.
 constexpr std::array<uint32_t, 8> kSectors = {16, 8, 32, 64, 128, 256, 512, 1024};
-constexpr std::array<OperationKind, 3> kRequests = {OperationKind::kWrite, OperationKind::kRead, OperationKind::kFlush};
+constexpr std::array<OperationKind, 6> kRequests = {OperationKind::kWrite,   OperationKind::kRead,        OperationKind::kFlush,
+                                                    OperationKind::kDiscard, OperationKind::kWriteZeroes, OperationKind::kGetId};
 constexpr uint32_t kSizeBitsMax = 8;    // of a queue: 1 to 256 entries
 constexpr uint32_t kUsualSizeBits = 2;
 constexpr uint32_t kHeaderAndStatus = 2;  // descriptors
@@ -90,7 +91,7 @@ Operation ByteCodec::request(const Record& record, const DeviceSpec& device) con
   }
   const uint32_t longest = longest_request(device);
   operation.kind = longest == 0 ? OperationKind::kFlush : kRequests[record.a % kRequests.size()];
-  if (operation.kind == OperationKind::kFlush) return operation;
+  if (!has_sectors(operation.kind)) return operation;
   operation.sector = (record.b | (record.c >> 2 & 3u) << 8) % device.sectors;
   operation.sectors = std::min(1 + (record.c & 3u), longest);
   return operation;

@@ -108,14 +108,19 @@ class Generator {
     }
   }
 
+  OperationKind without_caller_data() {
+    constexpr std::array kOthers = {OperationKind::kDiscard, OperationKind::kWriteZeroes, OperationKind::kGetId};
+    return prng_.one_in(2) ? kOthers[prng_.below(kOthers.size())] : OperationKind::kFlush;
+  }
+
   void request(uint32_t context) {
     if (scenario_.device.kind == DeviceKind::kNet) return packet(context);
     const DeviceSpec& device = scenario_.device;
     const uint32_t kind = prng_.below(5);
-    Operation operation{kind == 0   ? OperationKind::kFlush
+    Operation operation{kind == 0   ? without_caller_data()
                         : kind <= 2 ? OperationKind::kWrite
                                     : OperationKind::kRead};
-    if (kind != 0) {
+    if (has_sectors(operation.kind)) {
       const uint32_t most = device.indirect ? 4 : std::min(4u, device.queue_size - 2);
       operation.sectors = prng_.one_in(2) ? 1 : prng_.between(1, most);
       // Now and then beyond the end of the disk, which is an error that the driver has to pass on.

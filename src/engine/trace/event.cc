@@ -16,7 +16,8 @@ std::string_view name(EventKind kind) {
       "call-read", "call-write", "call-flush", "return-request", "io-read", "io-write", "kick", "request-done",
       "device-look", "device-arm", "device-fetch", "device-serve", "device-publish", "device-notify",
       "interrupt", "interrupt-return", "preempt", "migrate", "switch", "finish",
-      "call-send", "call-receive", "device-send", "device-receive"};
+      "call-send", "call-receive", "device-send", "device-receive",
+      "call-discard", "call-write-zeroes", "call-get-id"};
   static_assert(!kNames.back().empty(), "an event kind has no name");
   return kNames[static_cast<size_t>(kind)];
 }

@@ -22,6 +22,7 @@ enum class EventKind : uint8_t {
   // moves: not steps
   kInterrupt, kInterruptReturn, kPreempt, kMigrate, kSwitch, kFinish,
   kCallSend, kCallReceive, kDeviceSend, kDeviceReceive,  // of packets; last, as traces hold numbers
+  kCallDiscard, kCallWriteZeroes, kCallGetId,            // and of disks
   kCount,
 };
 std::string_view name(EventKind kind);

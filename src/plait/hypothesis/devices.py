@@ -18,6 +18,7 @@ _QUEUE_SIZES = (4, 2, 1, 8, 16)
 _HEADER_AND_STATUS = 2  # descriptors of a chain beside those of its data
 _HEADER_AND_PACKET = 2
 _SECTORS = (8, 16, 32)
+_WITH_DATA = (OpKind.WRITE, OpKind.READ) * 3  # of a caller: what disks are mostly asked for
 _CHOICES = (0, 255, 254, *range(1, 5))  # go on, the next chain, look, one of the first chains
 
 
@@ -60,11 +61,11 @@ def requests(device: DeviceSpec) -> st.SearchStrategy[Op]:
         case DeviceKind.BLOCK:
             data = st.builds(
                 Op,
-                st.sampled_from([OpKind.WRITE, OpKind.READ]),
+                st.sampled_from([*_WITH_DATA, OpKind.DISCARD, OpKind.WRITE_ZEROES]),
                 sector=st.integers(0, device.sectors - 1),
                 sectors=st.integers(1, longest_request(device)),
             )
-            return st.just(Op(OpKind.FLUSH)) | data
+            return st.just(Op(OpKind.FLUSH)) | data | st.just(Op(OpKind.GET_ID))
         case DeviceKind.NET:
             return st.builds(
                 Op,

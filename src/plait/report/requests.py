@@ -63,8 +63,13 @@ def _ring_word(inside: int, name: str, element: int, size: int, event: str) -> s
 def request_text(event: Event) -> str:
     """A call that goes to the driver, or its return: "request 0: write(sector 3)"."""
     match event.kind:
-        case EventKind.CALL_READ | EventKind.CALL_WRITE:
-            word = "read" if event.kind is EventKind.CALL_READ else "write"
+        case (
+            EventKind.CALL_READ
+            | EventKind.CALL_WRITE
+            | EventKind.CALL_DISCARD
+            | EventKind.CALL_WRITE_ZEROES
+        ):
+            word = event.kind.value.removeprefix("call-")
             count = f", {event.size} sectors" if event.size > 1 else ""
             return f"request {event.value}: {word}(sector {event.arg}{count})"
         case EventKind.CALL_FLUSH:
@@ -73,6 +78,8 @@ def request_text(event: Event) -> str:
             return f"request {event.value}: send({event.size} bytes)"
         case EventKind.CALL_RECEIVE:
             return f"request {event.value}: receive({event.size} bytes)"
+        case EventKind.CALL_GET_ID:
+            return f"request {event.value}: get-id()"
     return f"request {event.arg} {'refused' if event.value else 'accepted'}"
 
 

@@ -30,6 +30,10 @@ extern "C" {
 #define PLAIT_REQUEST_READ 0u
 #define PLAIT_REQUEST_WRITE 1u
 #define PLAIT_REQUEST_FLUSH 4u
+#define PLAIT_REQUEST_GET_ID 8u
+#define PLAIT_REQUEST_DISCARD 11u
+#define PLAIT_REQUEST_WRITE_ZEROES 13u
+#define PLAIT_REQUEST_BIT(type) (1u << (type))
 /* A packet is to be sent; no number of virtio's, which has none. */
 #define PLAIT_REQUEST_SEND 0x100u
 
@@ -42,12 +46,15 @@ struct plait_driver {
   int (*probe)(void);
   /* Takes a request: 0, and it will be completed by plait_request_done, or negative when memory is out. Called from
    * tasks that may sleep, on any CPU, by several at once. `data`: of the caller, `bytes` long, in segments of 512; of
-   * a packet, in one. It is the caller's again when the request is complete. */
+   * a packet, in one; of a name, 20 bytes; NULL where there is none: then `bytes` are those of the sectors that are
+   * meant. It is the caller's again when the request is complete. */
   int (*request)(uint64_t id, uint32_t type, uint64_t sector, void *data, uint32_t bytes);
   /* The device raised this vector. An interrupt handler: interrupts are off, nothing may sleep. */
   void (*interrupt)(uint32_t vector);
   /* Called at quiescence, alone: check invariants, report descriptors and what is kept. May be NULL. */
   void (*check)(void);
+  /* PLAIT_REQUEST_BIT of each type that it takes beside read, write and flush; it is not asked for others. */
+  uint32_t takes;
 };
 
 /* The allocator under test. alloc: NULL when memory is out. free: of what alloc returned, by whoever. */

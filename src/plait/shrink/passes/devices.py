@@ -68,7 +68,7 @@ def _simpler(device: DeviceSpec) -> Iterator[DeviceSpec]:
 
 
 def smaller_requests(judged: Judged) -> Iterator[Candidate]:
-    """Each read and write of one sector, of sector 0; each of those as a flush; shorter packets.
+    """Each request of a disk of one sector, of sector 0, and as a flush; shorter packets.
 
     Sure to try each of these alone.
     """
