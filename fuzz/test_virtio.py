@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every target under a driver and its device: Hypothesis asks for reads and writes; as declared.
+"""Every target under a driver and its device: Hypothesis asks for reads and packets; as declared.
 
 Once as scenarios, of which the engine runs thousands of schedules; once rule by rule, where the
 rules say when the device goes on, with which chain, and when its interrupts come. What is checked
@@ -17,7 +17,7 @@ from plait.pytest_plugin import PlaitCell
 from plait.scenario import Scenario
 from plait.target import Expect
 
-DEVICES = ["virtio-blk"]
+DEVICES = ["virtio-blk", "virtio-net"]
 MORE = 20  # times as many examples, at most, to find what is declared
 
 

@@ -222,18 +222,21 @@ def _running(trace: Trace, deviation: Deviation) -> ContextId | None:
     """Who ran on the CPU that an interrupt or a preemption came to."""
     wanted = EventKind.INTERRUPT if deviation.move.kind is MoveKind.INTERRUPT else EventKind.PREEMPT
     counts: dict[str, int] = {}
+    runs: dict[str, int] = {}  # of each line's handler so far
     for event in trace.events:
         name = trace.context_name(event).partition("#")[0]
         if not event.kind.is_move:
             counts[name] = counts.get(name, 0) + 1
         here = event.kind is wanted and event.cpu == deviation.move.cpu
-        if here and counts.get(deviation.context.short_name, 0) == deviation.after:
-            line = deviation.move.line
-            if wanted is EventKind.INTERRUPT and event.arg != line:
-                continue
+        here = here and counts.get(deviation.context.short_name, 0) == deviation.after
+        if here and (wanted is not EventKind.INTERRUPT or event.arg == deviation.move.line):
             if name == deviation.context.short_name:
                 return deviation.context
-            return ContextId.from_json(name) if name != "machine" else None
+            run = f"#{runs[name] - 1}" if name in runs else ""
+            return ContextId.from_json(name + run) if name != "machine" else None
+        if event.kind is EventKind.INTERRUPT:
+            line = f"irq {event.arg}"
+            runs[line] = runs.get(line, 0) + 1
     return None
 
 
