@@ -142,13 +142,14 @@ def finish(search: Search, slice_seconds: float = 10.0) -> tuple[Progress, list[
             return progress, found
 
 
-def search_for(search: Search, seconds: float) -> tuple[Progress, list[Finding]]:
-    """Drives a search for that much engine time."""
+def search_for(search: Search, seconds: float, at_least: int = 0) -> tuple[Progress, list[Finding]]:
+    """Drives a search for that much engine time, or ten times as much for so many executions."""
     found: list[Finding] = []
     while True:
         done, progress, new = search.step(seconds / 4)
         found += new
-        if done or progress.seconds >= seconds:
+        enough = 1 if progress.executions > at_least else 10
+        if done or progress.seconds >= seconds * enough:
             return progress, found
 
 

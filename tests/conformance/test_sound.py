@@ -24,7 +24,7 @@ NEEDS_MEMORY = {"delegate_queued:self_hosted"}
 @each_expecting(PASS, "sound", "shipped", "models")
 def test_nothing_is_found(kind: str, name: str, environment: str, strategy: str) -> None:
     search = start(rig(kind, name), environment, strategy=strategy, seed=7)
-    progress, found = search_for(search, SECONDS)
+    progress, found = search_for(search, SECONDS, EXECUTIONS_MIN)
     assert [finding.verdict for finding in found] == []
     assert progress.failures == 0
     most = progress.executions / 4 if name in NEEDS_MEMORY else 0

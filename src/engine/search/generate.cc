@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kSlotsMax = 24;
 constexpr uint32_t kPagesPlenty = 64;
+constexpr uint32_t kPagesToComeUp = 8;
 
 class Generator {
  public:
@@ -79,7 +80,8 @@ class Generator {
     // A chain of header, data and status has to fit, or of header and packet.
     const uint32_t smallest = device.indirect ? 0 : net ? 1 : 2;
     device.queue_size = 1u << (preset_ == Preset::kReal ? 8 : prng_.one_in(8) ? prng_.between(4, 8) : prng_.between(smallest, 3));
-    if (net && scenario_.pages == kPagesPlenty) scenario_.pages += device.queue_size;  // the driver fills its receive queue
+    // The driver fills its receive queue; where memory is short, it comes up at least.
+    if (net) scenario_.pages += scenario_.pages == kPagesPlenty ? device.queue_size : kPagesToComeUp;
     const uint32_t queues = net || (scenario_.cpus > 1 && prng_.one_in(4)) ? 2 : 1;
     for (uint32_t i = 0; i < queues; ++i) {
       const uint32_t kind = prng_.below(4);
