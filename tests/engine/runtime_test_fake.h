@@ -151,7 +151,7 @@ void reset() {
   g.hot = Hot{};
   g.hot.stack_lo = reinterpret_cast<uintptr_t>(&here) - (size_t{256} << 10);
   g.hot.stack_size = size_t{512} << 10;
-  g.hot.write_ok = 1u << kStateBits | kOwned;
+  g.hot.write_ok = g.hot.arena_ok = 1u << kStateBits | kOwned;
   g.events.clear();
   g.calls.clear();
   g.out_of_memory = false;

@@ -19,6 +19,8 @@ FLAG_STEPS = (
     *(EventKind.IRQ_SAVE, EventKind.IRQ_RESTORE, EventKind.IRQ_OFF, EventKind.IRQ_ON),
     *(EventKind.PREEMPT_DISABLE, EventKind.PREEMPT_ENABLE),
 )
+CHAINS_MAX = 2  # that a device has at once, in what is listed here
+OTHERS = (254, 255)  # choices of a device: look, take another chain
 Id = tuple[str, int]
 Class = frozenset[tuple[object, ...]]
 
@@ -50,7 +52,10 @@ def anchors(trace: Trace) -> list[tuple[ContextId, int]]:
             if not decided:
                 found.append(last)
             decided = False
-            if name not in steps:  # it begins, which is no step, and then it is decided again
+            # A device has nowhere to begin but in its first step.
+            if name not in steps and not name.startswith(
+                "device"
+            ):  # it begins, which is no step, and then it is decided again
                 found.append((context(name), 0))
             steps[name] = steps.get(name, 0) + 1
             last = (context(name), steps[name])
@@ -70,6 +75,12 @@ def moves(
             yield from (
                 Move(MoveKind.INTERRUPT, cpu=cpu, line=line) for cpu in cpus if cpu == spec.cpu
             )
+    device = scenario.device
+    for queue, vector in enumerate(device.vectors if device else ()):
+        line = len(scenario.interrupts) + queue
+        yield from (Move(MoveKind.INTERRUPT, cpu=cpu, line=line) for cpu in cpus if cpu == vector)
+        choices = (0, *range(1, CHAINS_MAX + 1), *OTHERS)
+        yield from (Move(MoveKind.DEVICE, device=queue, choice=choice) for choice in choices)
     for task, spec_ in enumerate(scenario.tasks):
         who = ContextId(ContextKind.TASK, task)
         if who != last and len(scenario.tasks) > 1:
@@ -118,6 +129,12 @@ def places(event: Event, name: str, slots: dict[str, object]) -> list[tuple[obje
         found += [] if handler else [(("preemption", event.cpu), True)]
     if kind in FLAG_STEPS or kind is EventKind.CPU_ID:
         found += [] if handler and kind in FLAG_STEPS[4:] else [(("cpu of", name), False)]
+    elif kind is EventKind.CALL_FLUSH:
+        found += [(("flushes",), True), (("requests",), True)]
+    elif kind is EventKind.REQUEST_DONE:
+        found += [(("flushes",), True), (("requests",), False)]
+    elif kind is EventKind.KICK:
+        found.append((("kick",), True))
     elif kind in (EventKind.CALL_ALLOC, EventKind.RETURN_ALLOC, EventKind.SKIP):
         found.append((("slot", event.arg), True))
     elif kind is EventKind.WOKEN:
@@ -126,6 +143,49 @@ def places(event: Event, name: str, slots: dict[str, object]) -> list[tuple[obje
         slots[name] = event.address >> 3
         found.append((event.address >> 3, True))
     return found
+
+
+class Flushes:
+    """The device of targets/tiny_device, as what it does side by side: going along the ring, one
+    activity for each chain, and telling the driver.
+
+    The driver's descriptors and headers are written by nobody, so where they lie is no matter.
+    """
+
+    def __init__(self) -> None:
+        self._available = 0  # address of its index
+        self._taken = 0
+        self._taking = False
+
+    def step(self, event: Event) -> tuple[str, list[tuple[object, bool]]]:
+        """Which activity it is of, and what it touches."""
+        place = (event.address >> 3, False)
+        match event.kind:
+            case EventKind.DEVICE_LOOK:
+                self._available = event.address
+                return "ring", [(("kick",), True), place]
+            case EventKind.DEVICE_FETCH:
+                slot = (self._available + 2 + 2 * self._taken) >> 3
+                chain, self._taking = self._taken, not self._taking
+                self._taken += not self._taking
+                return "ring", [(slot, False), (("chain", chain), True)]
+            case EventKind.DEVICE_SERVE:
+                chain = event.address % 64 // 8  # asked for in this order
+                return f"chain {chain}", [
+                    *((("chain", chain), True), (("flushes",), True)),
+                    (event.address >> 3, True),
+                ]
+            case EventKind.DEVICE_PUBLISH:
+                assert event.arg is not None
+                element = (event.address + 2 + 8 * ((event.value or 0) - 1)) >> 3
+                return f"chain {event.arg // 2}", [
+                    *((("returned",), True), (("flushes",), True)),
+                    *((event.address >> 3, True), (element, True), (element + 1, True)),
+                ]
+            case EventKind.DEVICE_NOTIFY:
+                raised = [] if event.arg == -1 else [(("line", event.arg), True)]
+                return "telling", [(("returned",), True), place, *raised]
+        raise AssertionError(f"{event.kind} is not listed")
 
 
 def class_of(trace: Trace) -> Class:
@@ -150,11 +210,17 @@ def class_of(trace: Trace) -> Class:
                 reads.setdefault(place, set()).add(me)
         rows.add((me, *label, tuple(before)))
 
+    device, fired = Flushes(), dict[int, int]()
     for event in trace.events:
         name = "" if event.context_index < 0 else trace.contexts[event.context_index]
         if event.kind is EventKind.INTERRUPT:
-            line = f"irq {event.arg}#0"
-            add(line, ("interrupt", event.cpu), [(("interrupts", event.cpu), True)])
+            assert event.arg is not None
+            activation = fired[event.arg] = fired.get(event.arg, -1) + 1
+            touched = [(("interrupts", event.cpu), True), (("line", event.arg), True)]
+            add(f"irq {event.arg}#{activation}", ("interrupt", event.cpu), touched)
+        elif name.startswith("device"):
+            activity, places_ = device.step(event)
+            add(f"{name} {activity}", (event.kind,), places_)
         elif event.kind is EventKind.MIGRATE:
             add(f"move of {name}", ("migrate", event.arg), [(("cpu of", name), True)])
         elif not event.kind.is_move:

@@ -18,11 +18,13 @@ from plait.discovery import load
 from plait.exhaustive import Bounds, Explored, Explorer
 from plait.machine import Machine, default_limits
 from plait.programs import Scope, readings, scenarios
-from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
+from plait.scenario import DeviceKind, DeviceSpec, InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.verdict import Failed
 from quality import brute
 
 TINY = Path(__file__).parent / "targets" / "tiny"
+TINY_DEVICE = Path(__file__).parent / "targets" / "tiny_device"
+FLUSH = -1  # in place of a size
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,16 +38,22 @@ class Program:
 
     name: str
     cpus: int
-    tasks: tuple[tuple[int, int], ...]
+    tasks: tuple[tuple[int, int | tuple[int, ...]], ...]
     lines: tuple[tuple[int, int], ...] = ()
     migrations: int = 0
     dies: bool = False
+    device: DeviceSpec | None = None
+    variant: str = ""
 
     def scenario(self) -> Scenario:
         slots = iter(range(8))
 
-        def ops(what: int) -> tuple[Op, ...]:
-            return (Op(OpKind.ALLOC, next(slots), what),)
+        def ops(what: int | tuple[int, ...]) -> tuple[Op, ...]:
+            each = what if isinstance(what, tuple) else (what,)
+            flush = Op(OpKind.FLUSH)
+            return tuple(
+                flush if one == FLUSH else Op(OpKind.ALLOC, next(slots), one) for one in each
+            )
 
         return Scenario(
             cpus=self.cpus,
@@ -54,7 +62,11 @@ class Program:
             tasks=tuple(TaskSpec(cpu, not self.migrations, ops(what)) for cpu, what in self.tasks),
             interrupts=tuple(InterruptSpec(cpu, 1, ops(what)) for cpu, what in self.lines),
             knobs={},
+            device=self.device,
         )
+
+    def machine(self) -> Machine:
+        return tiny_device(self.variant) if self.device else tiny()
 
 
 def _smp(one: int, other: int) -> Program:
@@ -67,6 +79,21 @@ def _up(one: int, other: int) -> Program:
 
 def _irq(one: int, other: int, dies: bool = False) -> Program:
     return Program(f"irq {one} {other}", 1, ((0, one),), ((0, other),), dies=dies)
+
+
+def _flush(
+    *tasks: int | tuple[int, ...], cpus: int = 1, variant: str = "", event_index: bool = False
+) -> Program:
+    """On the first CPU; the interrupt goes to the last one."""
+    device = DeviceSpec(4, (cpus - 1,), indirect=False, event_index=event_index)
+    placed = tuple((0, what) for what in tasks)
+    return Program(
+        f"flush {tasks} {cpus}{variant}{event_index or ''}",
+        cpus,
+        placed,
+        device=device,
+        variant=variant,
+    )
 
 
 PROGRAMS = [
@@ -83,6 +110,7 @@ PROGRAMS = [
     Program("another that moves", 2, ((0, 7),), migrations=1),
     Program("with interrupts off", 2, ((0, 6),), migrations=1),
     Program("interrupted elsewhere", 2, ((0, 1),), ((1, 1),)),
+    *(_flush(FLUSH), _flush((FLUSH, 1))),
 ]
 
 
@@ -91,10 +119,17 @@ def tiny() -> Machine:
     return build(load(TINY), None).machine
 
 
+@functools.cache
+def tiny_device(variant: str) -> Machine:
+    name = f"{TINY_DEVICE}:{variant}" if variant else TINY_DEVICE
+    return build(load(name), None, device=DeviceKind.BLOCK).machine
+
+
 def explored(program: Program) -> tuple[Explored, set[str]]:
     """What the search counts, and the kinds of failure it finds."""
     bounds = Bounds(migrations=program.migrations)
-    explorer = Explorer(tiny(), program.scenario(), bounds, default_limits(), stop_on_failure=False)
+    scenario, limits = program.scenario(), default_limits()
+    explorer = Explorer(program.machine(), scenario, bounds, limits, stop_on_failure=False)
     kinds: set[str] = set()
     while not explorer.done:
         found = [each.verdict for each in explorer.step()]
@@ -107,7 +142,7 @@ def explored(program: Program) -> tuple[Explored, set[str]]:
 def test_every_class_is_seen(program: Program) -> None:
     listed: dict[brute.Class, str] = {}
     limit = brute.Limit(program.migrations)
-    for run in brute.executions(tiny(), program.scenario(), limit):
+    for run in brute.executions(program.machine(), program.scenario(), limit):
         assert run.trace is not None
         word = str(run.verdict.kind) if isinstance(run.verdict, Failed) else "passed"
         assert listed.setdefault(brute.class_of(run.trace), word) == word
@@ -119,9 +154,30 @@ def test_every_class_is_seen(program: Program) -> None:
         assert seen.classes == len(listed)
 
 
+# Of these a list of everything would be too long.
+LARGER = [
+    *(_flush((FLUSH, 2), cpus=2), _flush(FLUSH, 2), _flush((FLUSH, 2), event_index=True)),
+    *(_flush((FLUSH, FLUSH)), _flush((FLUSH, FLUSH), variant="early")),
+]
+
+
+@pytest.mark.parametrize("program", LARGER, ids=lambda program: program.name)
+def test_what_two_deviations_reach_is_seen(program: Program) -> None:
+    """The engine's own list of all executions with so many, equivalent or not."""
+    machine, scenario = program.machine(), program.scenario()
+    seen = classes(machine, scenario, Bounds())
+    assert seen >= classes(machine, scenario, Bounds(deviations=2, reduce=False))
+
+
+def test_what_depends_on_the_device_is_found() -> None:
+    passes, fails = LARGER[-2:]
+    assert not explored(passes)[1]
+    assert explored(fails)[1] == {"lost-notification"}
+
+
 def test_hardly_any_class_is_seen_twice() -> None:
     ratios = []
-    for program in PROGRAMS:
+    for program in (*PROGRAMS, *LARGER):
         seen, _ = explored(program)
         ratios.append(seen.executions / seen.classes)
     assert sum(ratios) / len(ratios) <= 1.2

@@ -25,6 +25,7 @@ enum GranuleState : uint32_t {
   kFreedPage = 3, // on a page that was given back
   kReadOnly = 4,  // constants
   kWatched = 5,   // as kOwned, and the engine is to be asked about each access
+  kWatchedLive = 6,  // the same of kLive
 };
 
 // How an access was announced. Values are part of the trace format.
@@ -87,6 +88,7 @@ struct Hot {
   uintptr_t data_size;
   uint32_t* data_meta;
   uint32_t write_ok;        // (epoch << kStateBits) | kOwned: the granule is the target's and already logged
+  uint32_t arena_ok;        // the same in the arena; in a driver with kLive, as it may write what it was handed
   uint64_t writes;          // words changed so far in this execution; spin detection compares it
   OrderCells* arena_cells;  // one a granule, as arena_meta; null: order is not checked
   OrderCells* data_cells;

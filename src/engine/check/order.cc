@@ -65,7 +65,7 @@ void Order::begin(uint32_t contexts) {
   ++execution_;
   contexts_ = contexts;
   found_ = false;
-  named_used_ = records_used_ = 0;
+  named_used_ = records_used_ = lists_used_ = 0;
   hot_.order_base = clock_max_;
   clock_max_ += 2;
   for (uint32_t context = 0; context < contexts_; ++context) {
@@ -241,9 +241,19 @@ void Order::meets(uint64_t writer, uint32_t kind, uintptr_t pc) {
 }
 
 void Order::plain(uintptr_t address, size_t size, bool write, uintptr_t pc) {
+  if ((address & (kGranule - 1)) + size > kGranule) return write ? range<true>(address, size, pc) : range<false>(address, size, pc);
+  if (OrderCells* found = cells(address)) piece(*found, address, size, address, size, write, pc);
+}
+
+// Of several granules. Most of them are accessed as a whole each time.
+template <bool kIsWrite>
+void Order::range(uintptr_t address, size_t size, uintptr_t pc) {
+  const uint64_t whole = order_bytes(0, kGranule);
   for (uintptr_t at = address; at < address + size;) {
     const uintptr_t next = std::min<uintptr_t>((at | (kGranule - 1)) + 1, address + size);
-    if (OrderCells* found = cells(at)) piece(*found, at, next - at, address, size, write, pc);
+    OrderCells* found = cells(at);
+    const bool done = found && next - at == kGranule && order_simple<kIsWrite>(hot_, found->half[0], whole, pc);
+    if (found && !done) piece(*found, at, next - at, address, size, kIsWrite, pc);
     at = next;
   }
 }
@@ -253,22 +263,29 @@ void Order::piece(OrderCells& cells, uintptr_t at, size_t part, uintptr_t addres
   if (!recorded && (write ? order_granule<true>(hot_, cells, at, part, pc) : order_granule<false>(hot_, cells, at, part, pc))) {
     return;
   }
+  Record& record = recorded ? records_[pc_of(cells.half[0].write)] : new_record(cells);
   const uint64_t bytes = order_bytes(at, part) & kStampBytesMask;
   const uint64_t stamp = hot_.order_stamp | bytes | (pc - hot_.code_base) << kStampPcShift;
-  into_record(record_of(cells), stamp, bytes, address, size, write);
+  if (!record.list && into_bytes(record, stamp, at & (kGranule - 1), static_cast<uint32_t>(part), address, size, write)) return;
+  if (!record.list) record.list = list_of(record);
+  into_list(*record.list, stamp, bytes, address, size, write);
 }
 
-Order::Record& Order::record_of(OrderCells& cells) {
-  if (is_record(cells) && clock_of(cells.half[0].write) > hot_.order_base) {
-    return records_[pc_of(cells.half[0].write)];
-  }
+Order::Record& Order::new_record(OrderCells& cells) {
   if (records_used_ == records_.size()) records_.resize(records_.size() * 2);
   Record& record = records_[records_used_];
-  record.count = 0;
+  record.list = nullptr;
+  record.bytes = {};
+  // What everybody has seen from the start says nothing.
+  const auto keep = [&](uint64_t stamp, bool write) {
+    if (clock_of(stamp) <= hot_.order_base + 1) return;
+    for (uint32_t i = 0; i < kBytes; ++i) {
+      if (stamp >> (kStampBytesShift + i) & 1) (write ? record.bytes[i].write : record.bytes[i].read) = stamp;
+    }
+  };
   for (const OrderCell& half : cells.half) {
-    // What everybody has seen from the start says nothing.
-    if (clock_of(half.write) > hot_.order_base + 1) record.entries[record.count++] = {half.write, true};
-    if (clock_of(half.read) > hot_.order_base + 1) record.entries[record.count++] = {half.read, false};
+    keep(half.write, true);
+    keep(half.read, false);
   }
   cells = {};
   cells.half[0].write = (hot_.order_base + 1) | uint64_t{records_used_} << kStampPcShift;
@@ -276,20 +293,60 @@ Order::Record& Order::record_of(OrderCells& cells) {
   return record;
 }
 
-void Order::into_record(Record& record, uint64_t stamp, uint64_t bytes, uintptr_t address, size_t size, bool write) {
+// False, and nothing is noted: a byte has another reader that has to stay known.
+bool Order::into_bytes(Record& record, uint64_t stamp, uint32_t first, uint32_t count, uintptr_t address, size_t size, bool write) {
+  constexpr uint64_t kWho = kStampIdentity & ~(kStampBytesMask | kStampPart);  // and when
+  for (uint32_t i = first; i < first + count; ++i) {
+    const OrderCell& cell = record.bytes[i];
+    if (!past(cell.write)) return report(cell.write, true, stamp, write, address, size), true;
+    if (past(cell.read)) continue;
+    if (!write) return false;
+    return report(cell.read, false, stamp, write, address, size), true;
+  }
+  for (uint32_t i = first; i < first + count; ++i) {
+    uint64_t& mine = write ? record.bytes[i].write : record.bytes[i].read;
+    if (((mine ^ stamp) & kWho) != 0) mine = stamp;  // otherwise nothing was passed on since
+  }
+  return true;
+}
+
+// A stamp that is in several bytes is one access, of what is left of it.
+Order::List* Order::list_of(const Record& record) {
+  if (lists_used_ == lists_.size()) lists_.emplace_back();
+  List& list = lists_[lists_used_++];
+  list.count = 0;
+  const auto add = [&](uint64_t stamp, uint32_t byte, bool write) {
+    if (clock_of(stamp) <= hot_.order_base + 1) return;
+    const uint64_t bit = uint64_t{1} << (kStampBytesShift + byte);
+    for (uint32_t i = 0; i < list.count; ++i) {
+      Entry& entry = list.entries[i];
+      if (entry.write != write || ((entry.stamp ^ stamp) & ~kStampBytesMask) != 0) continue;
+      entry.stamp |= bit;
+      return;
+    }
+    list.entries[list.count++] = {(stamp & ~kStampBytesMask) | bit, write};
+  };
+  for (uint32_t i = 0; i < kBytes; ++i) {
+    add(record.bytes[i].write, i, true);
+    add(record.bytes[i].read, i, false);
+  }
+  return &list;
+}
+
+void Order::into_list(List& list, uint64_t stamp, uint64_t bytes, uintptr_t address, size_t size, bool write) {
   uint32_t kept = 0;
-  for (uint32_t i = 0; i < record.count; ++i) {
-    const Entry entry = record.entries[i];
+  for (uint32_t i = 0; i < list.count; ++i) {
+    const Entry entry = list.entries[i];
     if (((entry.stamp ^ stamp) & kStampIdentity) == 0 && entry.write == write) return;  // since when nothing was passed on
     const bool conflicts = (entry.stamp & bytes) != 0 && (entry.write || write);
     if (conflicts && !past(entry.stamp)) return report(entry.stamp, entry.write, stamp, write, address, size);
     // Whoever comes after the new access also comes after this one.
     const bool covered = (entry.stamp & kStampBytesMask & ~bytes) == 0 && (write || !entry.write);
-    if (!covered || !past(entry.stamp)) record.entries[kept++] = entry;
+    if (!covered || !past(entry.stamp)) list.entries[kept++] = entry;
   }
-  if (kept == Record::kEntriesMax) --kept;  // of the last two readers one is forgotten: a race may be missed
-  record.entries[kept++] = {stamp, write};
-  record.count = kept;
+  if (kept == List::kEntriesMax) --kept;  // of the last two readers one is forgotten: a race may be missed
+  list.entries[kept++] = {stamp, write};
+  list.count = kept;
 }
 
 void Order::report(uint64_t first, bool first_write, uint64_t second, bool second_write, uintptr_t address, size_t size) {

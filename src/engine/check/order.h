@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "base/hot.h"
@@ -102,14 +103,19 @@ class Order {
   Sync& object(uint32_t slot) { return objects_[slot]; }
 
  private:
+  static constexpr uint32_t kBytes = 1u << kGranuleShift;
   struct Entry {
     uint64_t stamp;
     bool write;
   };
-  struct Record {  // of a granule that two stamps do not describe
+  struct List {  // of what was done to a granule, where a byte has several readers that all have to stay known
     static constexpr uint32_t kEntriesMax = 32;
     uint32_t count = 0;
     std::array<Entry, kEntriesMax> entries;
+  };
+  struct Record {  // of each byte of a granule that two stamps do not describe; or a list
+    List* list = nullptr;
+    std::array<OrderCell, kBytes> bytes{};
   };
   struct Named {
     uintptr_t address = 0;
@@ -122,9 +128,13 @@ class Order {
   void covered(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
   void meets(uint64_t writer, uint32_t kind, uintptr_t pc);
   void plain(uintptr_t address, size_t size, bool write, uintptr_t pc);
+  template <bool kIsWrite>
+  void range(uintptr_t address, size_t size, uintptr_t pc);
   void piece(OrderCells& cells, uintptr_t at, size_t part, uintptr_t address, size_t size, bool write, uintptr_t pc);
-  void into_record(Record& record, uint64_t stamp, uint64_t bytes, uintptr_t address, size_t size, bool write);
-  Record& record_of(OrderCells& cells);
+  bool into_bytes(Record& record, uint64_t stamp, uint32_t first, uint32_t count, uintptr_t address, size_t size, bool write);
+  void into_list(List& list, uint64_t stamp, uint64_t bytes, uintptr_t address, size_t size, bool write);
+  List* list_of(const Record& record);
+  Record& new_record(OrderCells& cells);
   void report(uint64_t first, bool first_write, uint64_t second, bool second_write, uintptr_t address, size_t size);
   void atomic(uintptr_t address, uint32_t kind);
   Sync* known(uintptr_t address);
@@ -163,6 +173,8 @@ class Order {
   uint32_t named_used_ = 0;
   std::vector<Record> records_;
   uint32_t records_used_ = 0;
+  std::deque<List> lists_;  // they stay where they are
+  uint32_t lists_used_ = 0;
   bool found_ = false;
   Race race_;
 };

@@ -46,17 +46,19 @@ void Block::load(const DeviceSpec& spec) {
   sectors_ = spec.sectors;
   read_only_ = spec.read_only;
   queues_ = static_cast<uint32_t>(spec.vectors.size());
-  disk_.resize(size_t{sectors_} * kWords);
+  at_start_.clear();
+  for (uint32_t sector = 0; sector < sectors_; ++sector) {
+    for (uint32_t i = 0; i < kWords; ++i) at_start_.push_back(Io::pattern(kDiskSeed + sector, i));
+  }
+  disk_ = at_start_;
   size_max_ = ~uint32_t{0};
   configure();
   dirty_.clear();
-  for (uint32_t sector = 0; sector < sectors_; ++sector) dirty_.push_back(sector);
-  begin();
 }
 
 void Block::begin() {
   for (const uint32_t sector : dirty_) {
-    for (uint32_t i = 0; i < kWords; ++i) disk_[sector * kWords + i] = Io::pattern(kDiskSeed + sector, i);
+    std::copy_n(at_start_.data() + sector * kWords, kWords, disk_.data() + sector * kWords);
   }
   dirty_.clear();
 }
@@ -179,6 +181,7 @@ void Block::touch_data(Io& io, const Request& request) const {
 
 // 5.2.6.2: what was returned before is stable, as it always is here.
 bool Block::serve_flush(Io& io, Chain& chain) {
+  io.meet(Meeting::What::kFlushes, 0, Meeting::How::kWrite);
   Flushes& flushes = io.flushes();
   chain.flush = true;
   if (!data_.empty()) return io.fails(FailureKind::kRingProtocol, "finds a flush with data", data_.front().address);
@@ -194,6 +197,11 @@ bool Block::serve_data(Io& io, Chain& chain, const Header& header, uint8_t& stat
                     status_.address);
   }
   if (!matches(io, header, *request)) return false;
+  io.meet(Meeting::What::kRequest, request->id, Meeting::How::kWrite);
+  for (uint32_t i = 0; i < request->sectors; ++i) {
+    const bool writes = request->kind == OperationKind::kWrite;
+    io.meet(Meeting::What::kDisk, header.sector + i, writes ? Meeting::How::kWrite : Meeting::How::kRead);
+  }
   touch_data(io, *request);
   status = perform(header, *request);
   served(chain, *request, status);
@@ -270,6 +278,8 @@ bool Block::serve_ranges(Io& io, Chain& chain, const Header& header, uint8_t& st
                         Text::of(whole.sectors) + " in all, which no caller wants",
                     status_.address);
   }
+  io.meet(Meeting::What::kRequest, request->id, Meeting::How::kWrite);
+  for (uint64_t i = 0; i < whole.sectors; ++i) io.meet(Meeting::What::kDisk, whole.sector + i, Meeting::How::kWrite);
   status = perform_ranges(header.type, whole);
   served(chain, *request, status);
   return true;

@@ -76,6 +76,7 @@ class Block final : public Backend {
   uint32_t size_max_ = ~uint32_t{0};  // bytes of a segment, as agreed
   std::array<unsigned char, 60> config_{};
   std::vector<uint64_t> disk_;
+  std::vector<uint64_t> at_start_;
   std::vector<uint32_t> dirty_;  // sectors
   std::vector<Segment> data_;    // of the chain that is served
   std::vector<BlockRange> ranges_;

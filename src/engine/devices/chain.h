@@ -20,6 +20,7 @@ struct Chain {
   bool served = false;
   bool flush = false;
   uint16_t count = 0;  // descriptors of a packed ring that it takes up
+  uint16_t serial = 0;   // how many were taken before it
   uint32_t written = 0;  // bytes that the device wrote into it
   uint32_t request = kNoRequest;
   // Chains that were served together are returned together.

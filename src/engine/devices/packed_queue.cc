@@ -54,6 +54,7 @@ void Virtqueue::fetch_packed(Io& io) {
     spare().count = 0;
   }
   if (!read_packed(io) || fetching_) return;
+  io.meet(Meeting::What::kChain, chain_.serial, Meeting::How::kGive);
   open_.push_back(std::move(chain_));
   chain_ = {};
 }

@@ -27,7 +27,7 @@ void Virtqueue::reset() {
 void Virtqueue::snapshot() { awake_at_start_ = awake_; }
 
 void Virtqueue::begin() {
-  seen_ = published_ = used_ = told_ = moved_ = 0;
+  seen_ = published_ = used_ = told_ = moved_ = taken_count_ = 0;
   take_ = give_ = {};
   in_table_ = false;
   awake_ = awake_at_start_;
@@ -79,23 +79,56 @@ uint32_t Virtqueue::others(std::span<uint8_t> into) const {
   return count;
 }
 
+Virtqueue::Act Virtqueue::act(uint8_t choice) const {
+  if (choice == kOtherFetch) return {Next::kFetch};
+  if (choice == kOtherLook) return {to_arm_ ? Next::kArm : Next::kLook};
+  if (choice != 0) return {open_[choice - 1u].served ? Next::kPublish : Next::kServe, choice - 1u};
+  const Next own = next();
+  return {own, own == Next::kPublish ? first(true) : own == Next::kServe ? first(false) : 0};
+}
+
 void Virtqueue::step(Machine& machine, uint8_t choice) {
   Io& io = machine.io();
-  if (choice == kOtherFetch) return fetch(io);
-  if (choice == kOtherLook) return to_arm_ ? arm(io) : look(io);
-  if (choice != 0) return advance(io, choice - 1u);
-  switch (next()) {
+  const Act act = this->act(choice);
+  switch (act.what) {
     case Next::kNothing: return;
     case Next::kNotify: return notify(io);
-    case Next::kPublish: return publish(io, first(true));
+    case Next::kPublish: return publish(io, act.index);
     case Next::kFetch: return fetch(io);
-    case Next::kServe: return serve(io, first(false));
+    case Next::kServe: return serve(io, act.index);
     case Next::kArm: return arm(io);
     case Next::kLook: return look(io);
   }
 }
 
-void Virtqueue::advance(Io& io, uint32_t index) { open_[index].served ? publish(io, index) : serve(io, index); }
+DeviceStep Virtqueue::next_step(uint8_t choice) const {
+  const SplitLayout layout{setup_.size};
+  const Act act = this->act(choice);
+  const auto what = static_cast<uint32_t>(act.what);
+  const auto on_ring = [&](uint64_t address, bool writes) { return DeviceStep{kOnRing, what, address, !writes, writes}; };
+  const auto of_chain = [&](uint64_t address, bool reads) {
+    return DeviceStep{kFirstChain + open_[act.index].serial, what, address, reads, true};
+  };
+  switch (act.what) {
+    case Next::kNothing: return {};
+    case Next::kNotify:
+      if (setup_.packed) return {kTelling, what, setup_.available + 2, true, false};
+      return {kTelling, what,
+              setup_.available + (setup_.event_index ? layout.used_event() : SplitLayout::available_flags()), true, false};
+    case Next::kPublish:
+      return of_chain(setup_.packed ? packed_descriptor(give_) : setup_.used + SplitLayout::used_index(), false);
+    case Next::kFetch:
+      if (in_table_ || (fetching_ && !setup_.packed)) return on_ring(table_ + kDescriptorBytes * next_, false);
+      return on_ring(setup_.packed ? packed_descriptor(take_) : setup_.available + layout.available(seen_), false);
+    case Next::kServe: return of_chain(open_[act.index].segments.back().address, true);  // its status
+    case Next::kArm:
+      if (setup_.packed) return on_ring(setup_.used + 2, true);
+      return on_ring(setup_.used + (setup_.event_index ? layout.available_event() : SplitLayout::used_flags()), true);
+    case Next::kLook:
+      return on_ring(setup_.packed ? packed_descriptor(take_) : setup_.available + SplitLayout::available_index(), false);
+  }
+  return {};
+}
 
 // ---- the rings
 
@@ -144,6 +177,7 @@ void Virtqueue::looked() {
 
 // Notifications are wanted again; what came in just before is looked for once more.
 void Virtqueue::arm(Io& io) {
+  io.meet(Meeting::What::kKick, setup_.number, Meeting::How::kTake);
   if (setup_.packed) return arm_packed(io);
   const SplitLayout layout{setup_.size};
   const uint64_t address = setup_.event_index ? setup_.used + layout.available_event() : setup_.used + layout.used_flags();
@@ -162,6 +196,7 @@ Chain& Virtqueue::spare() {
   spares_.pop_back();
   chain_.served = chain_.flush = false;
   chain_.written = 0;
+  chain_.serial = taken_count_++;
   chain_.request = Chain::kNoRequest;
   chain_.group = chain_.part = 0;
   chain_.parts = 1;
@@ -189,6 +224,7 @@ void Virtqueue::fetch(Io& io) {
   if (setup_.packed) return fetch_packed(io);
   if (!fetching_ && !begin_chain(io)) return;
   if (!read_descriptor(io) || fetching_) return;
+  io.meet(Meeting::What::kChain, chain_.serial, Meeting::How::kGive);
   open_.push_back(std::move(chain_));
   chain_ = {};
 }
@@ -208,6 +244,7 @@ bool Virtqueue::read_descriptor(Io& io) {
                       "is given descriptor " + Text::of(next_) + ", which it has already and did not return", address);
     }
     taken_[next_] = true;
+    io.meet(Meeting::What::kDescriptor, next_, Meeting::How::kWrite);
     chain_.descriptors.push_back(next_);
   }
   if (descriptor.flags & kIndirect) {
@@ -268,6 +305,7 @@ void Virtqueue::serve(Io& io, uint32_t index) {
     if (i != index && !open_[i].served) together_.push_back(&open_[i]);
   }
   for (Chain* chain : together_) {
+    io.meet(Meeting::What::kChain, chain->serial, chain == together_.front() ? Meeting::How::kTake : Meeting::How::kWrite);
     for (Segment& segment : chain->segments) {
       if (io.may_touch(segment)) continue;
       io.fails(FailureKind::kForeignDma,
@@ -295,12 +333,18 @@ void Virtqueue::publish(Io& io, uint32_t index) {
   for (uint32_t part = 0; part < parts; ++part) {
     uint32_t at = 0;
     while (open_[at].group != group || open_[at].part != part) ++at;
+    if (parts > 1) io.meet(Meeting::What::kChain, open_[at].serial, Meeting::How::kWrite);
     leaving_.push_back(std::move(open_[at]));
     open_.erase(open_.begin() + at);
   }
   const Chain& first = leaving_.front();
   io.flushes().published += first.flush;
-  if (first.request != Chain::kNoRequest) io.published(first.request);
+  if (first.flush) io.meet(Meeting::What::kFlushes, 0, Meeting::How::kWrite);
+  if (first.request != Chain::kNoRequest) {
+    io.published(first.request);
+    io.meet(Meeting::What::kRequest, first.request, Meeting::How::kWrite);
+  }
+  io.meet(Meeting::What::kReturned, setup_.number, owes_ ? Meeting::How::kWrite : Meeting::How::kGive);
   owes_ = true;
   setup_.packed ? publish_packed(io, leaving_) : publish_split(io, leaving_);
   for (Chain& chain : leaving_) spares_.push_back(std::move(chain));
@@ -310,7 +354,10 @@ void Virtqueue::publish(Io& io, uint32_t index) {
 void Virtqueue::publish_split(Io& io, std::span<const Chain> chains) {
   const SplitLayout layout{setup_.size};
   for (const Chain& chain : chains) {
-    for (const uint16_t descriptor : chain.descriptors) taken_[descriptor] = false;
+    for (const uint16_t descriptor : chain.descriptors) {
+      taken_[descriptor] = false;
+      io.meet(Meeting::What::kDescriptor, descriptor, Meeting::How::kWrite);
+    }
     const uint64_t element = setup_.used + layout.used(used_);
     io.touch(element, kUsedElementBytes, plait::kWrite);
     store<uint32_t>(at_writable(element), chain.head);
@@ -328,6 +375,7 @@ void Virtqueue::notify(Io& io) {
       setup_.event_index ? setup_.available + layout.used_event() : setup_.available + layout.available_flags();
   uint16_t word = 0;
   bool wanted = false;
+  io.meet(Meeting::What::kReturned, setup_.number, Meeting::How::kTake);
   if (setup_.packed) {
     wanted = wanted_packed(io, address, word);
   } else {

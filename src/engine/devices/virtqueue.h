@@ -52,18 +52,27 @@ class Virtqueue final : public Device {
   bool enabled() const override { return next() != Next::kNothing; }
   uint32_t others(std::span<uint8_t> into) const override;
   void step(Machine& machine, uint8_t choice) override;
+  DeviceStep next_step(uint8_t choice) const override;
 
  private:
   enum class Next : uint8_t { kNothing, kNotify, kPublish, kFetch, kServe, kArm, kLook };
+  struct Act {
+    Next what;
+    uint32_t index = 0;  // of the open chain
+  };
+  // Activities: one goes along the ring, one tells the driver, and each chain is one.
+  static constexpr uint32_t kOnRing = 0;
+  static constexpr uint32_t kTelling = 1;
+  static constexpr uint32_t kFirstChain = 2;
   static constexpr uint8_t kOtherFetch = 255;
   static constexpr uint8_t kOtherLook = 254;
   static constexpr uint32_t kOthersMax = 200;
 
   Next next() const;
+  Act act(uint8_t choice) const;
   bool more_to_fetch() const { return fetching_ || published_ != seen_; }
   uint32_t first(bool served) const;  // of the open chains; their number when there is none
   uint32_t needs() const { return backend_.needs(setup_.number, open_, first(false)); }
-  void advance(Io& io, uint32_t index);
   void look(Io& io);
   void arm(Io& io);
   void fetch(Io& io);
@@ -91,6 +100,7 @@ class Virtqueue final : public Device {
   Backend& backend_;
   QueueSetup setup_;
   // Since the snapshot.
+  uint16_t taken_count_ = 0;  // chains
   uint16_t seen_ = 0;       // available index up to which chains were taken
   uint16_t published_ = 0;  // and as last read
   uint16_t used_ = 0;

@@ -14,8 +14,11 @@ void join(Causality::Clock& clock, const Causality::Clock& other) {
   for (size_t i = 0; i < clock.size(); ++i) clock[i] = std::max(clock[i], other[i]);
 }
 
-// On which CPU it was tried is no part of what was done.
-Touch plain(Touch touch) { return touch == Touch::kSeize ? Touch::kAcquire : touch; }
+// On which CPU it was tried is no part of what was done; neither is whether something was possible already.
+Touch plain(Touch touch) {
+  if (touch == Touch::kGive || touch == Touch::kTake) return Touch::kWrite;
+  return touch == Touch::kSeize ? Touch::kAcquire : touch;
+}
 
 }  // namespace
 
@@ -42,6 +45,7 @@ Causality::State& Causality::state(uint64_t where) {
       state.round = round_;
       state.write = state.acquire = state.access = kNone;
       state.readers = state.readings = 0;
+      state.given = false;
       ++used_;
     }
     return state;
@@ -111,6 +115,7 @@ void Causality::note_access(uint32_t number, const Place& place) {
     return;
   }
   state.write = number;
+  state.given = place.touch == Touch::kGive;
   state.readers = state.readings = 0;
   if (place.touch == Touch::kAcquire || place.touch == Touch::kSeize) state.acquire = number;
 }
@@ -138,24 +143,27 @@ void Causality::note_races(uint32_t number, std::span<const Place> places) {
     uint64_t where;
     bool overtaken;  // by the event, if nothing else is in between
     bool acquire;    // then the release of it is nothing in between
+    bool needed;     // it made the event possible
   };
   std::array<Edge, 64> edges{};
   size_t count = 0;
-  const auto add_edge = [&](uint32_t from, uint64_t where, bool overtaken, bool acquire) {
+  const auto add_edge = [&](uint32_t from, uint64_t where, bool overtaken, bool acquire, bool needed = false) {
     if (from == kNone || events_[from].process == events_[number].process) return;
     for (size_t i = 0; i < count; ++i) {
       if (edges[i].from != from) continue;
       edges[i].overtaken = edges[i].overtaken || overtaken;
+      edges[i].needed = edges[i].needed || needed;
       return;
     }
-    if (count < edges.size()) edges[count++] = {from, where, overtaken, acquire};
+    if (count < edges.size()) edges[count++] = {from, where, overtaken, acquire, needed};
   };
   for (const Place& place : places) {
     State& state = this->state(place.where);
     const bool acquires = place.touch == Touch::kAcquire || place.touch == Touch::kSeize;
     if (acquires) add_edge(state.acquire, place.where, true, true);
     if (place.touch == Touch::kAcquire && state.acquire != kNone) continue;  // the release could not be overtaken
-    add_edge(state.write, place.where, place.touch != Touch::kRelease, false);
+    const bool needs = place.touch == Touch::kTake && state.given;
+    add_edge(state.write, place.where, place.touch != Touch::kRelease, false, needs);
     if (place.touch == Touch::kRead) continue;
     for (uint64_t left = state.readers; left != 0; left &= left - 1) {
       add_edge(state.read[static_cast<size_t>(__builtin_ctzll(left))], place.where, true, false);
@@ -163,7 +171,7 @@ void Causality::note_races(uint32_t number, std::span<const Place> places) {
   }
   for (size_t i = 0; i < count; ++i) {
     const Event& first = events_[edges[i].from];
-    if (!edges[i].overtaken || before[first.process] > first.index) continue;
+    if (!edges[i].overtaken || edges[i].needed || before[first.process] > first.index) continue;
     Clock past = before;
     bool ordered = false;
     for (size_t k = 0; k < count && !ordered; ++k) {

@@ -21,7 +21,9 @@ namespace plait {
 // writes too: what comes after a release could not have come before it, so only an earlier acquire can be overtaken.
 // kSeize is an acquire that could have come before the release as well: one that does not wait, or one on the CPU of whoever
 // had it last, which it would keep from releasing it.
-enum class Touch : uint8_t { kRead, kWrite, kAcquire, kSeize, kRelease };
+// kGive and kTake are writes of which the second had to be made possible by the first: it can overtake writes that came
+// in between only.
+enum class Touch : uint8_t { kRead, kWrite, kAcquire, kSeize, kRelease, kGive, kTake };
 
 struct Place {
   uint64_t where = 0;  // a granule, a lock, or something that the machine keeps
@@ -85,6 +87,7 @@ class Causality {
     uint64_t where = 0;
     uint32_t round = 0;  // of the table; others are empty
     uint32_t write = kNone;
+    bool given = false;  // the write was a kGive
     uint32_t acquire = kNone;
     uint32_t access = kNone;  // the last one
     uint64_t readers = 0;   // processes that read since the write

@@ -69,6 +69,7 @@ bool Explorer::within(const Spent& spent) const {
 void Explorer::run(const Plan& plan, std::vector<Finding>& findings) {
   guide_.set_plan(&plan);
   const Outcome outcome = machine_.run(guide_, 0, {limits_, false, false});
+  guide_.finish();
   ++counters_.executions;
   counters_.steps += outcome.steps;
   if (outcome.shared_stacks != limits_.shared_stacks) {
@@ -129,7 +130,7 @@ void Explorer::remember() {
 uint64_t Explorer::options(const Plan& plan) {
   uint64_t sum = 0;
   for (const Decision& decision : plan) {
-    if (decision.kind == Decision::Kind::kRun) continue;
+    if (decision.kind != Decision::Kind::kInterrupt && decision.kind != Decision::Kind::kMigrate) continue;
     sum += mix(static_cast<uint64_t>(decision.kind), uint64_t{decision.process} << 8 | decision.cpu);
   }
   return sum;
@@ -168,6 +169,8 @@ bool Explorer::affordable(uint32_t cut, const Decision& decision) const {
     case Decision::Kind::kRun: spent.preemptions += !taken.forced && decision.process != taken.standard; break;
     case Decision::Kind::kInterrupt: ++spent.interrupts; break;
     case Decision::Kind::kMigrate: ++spent.migrations; break;
+    case Decision::Kind::kRaised:
+    case Decision::Kind::kDevice: break;
   }
   return within(spent);
 }

@@ -88,7 +88,7 @@ class Explorer {
   bool put_in_order(uint32_t second);
   void leave_something();
   bool may_run(uint32_t number, std::array<uint32_t, kCpusMax>& held) const;
-  void switch_at(uint32_t cut, uint8_t process);
+  void switch_at(uint32_t cut, const Decision& to);
   void try_options();
   void try_everything(size_t from);
   bool affordable(uint32_t cut, const Decision& decision) const;

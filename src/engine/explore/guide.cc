@@ -3,17 +3,23 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "base/prng.h"
+#include "explore/places.h"
 
 namespace plait {
 namespace {
 
 constexpr uint32_t kStepsMax = 60'000;  // what a clock can count
 
-// Places that are no memory: above every address.
-enum Kept : uint64_t { kInterrupts = 1, kPreemption, kCpuOf, kSupply, kSlot };
-constexpr uint64_t kept(Kept what, uint64_t number) { return uint64_t{1} << 63 | uint64_t{what} << 32 | number; }
+Touch touch_of(Meeting::How how) {
+  switch (how) {
+    case Meeting::How::kRead: return Touch::kRead;
+    case Meeting::How::kWrite: return Touch::kWrite;
+    case Meeting::How::kGive: return Touch::kGive;
+    case Meeting::How::kTake: return Touch::kTake;
+  }
+  return Touch::kWrite;
+}
 
 uint64_t identity(const ContextId& id) {
   return static_cast<uint64_t>(id.kind) << 24 | uint64_t{id.number} << 16 | id.activation;
@@ -36,8 +42,10 @@ void Guide::begin(uint64_t, uint32_t) {
   next_ = 0;
   spent_ = {};
   missed_ = 0;
-  chance_.assign(3 * Causality::kProcessesMax * kCpusMax, kNever);
-  for (Process& process : processes_) process = {process.id, false, 0, 0, 0, 0};
+  runner_ = device_process_ = Causality::kProcessesMax;
+  machine_.io().set_meetings(nullptr);
+  chance_.assign(5 * Causality::kProcessesMax * kCpusMax, kNever);
+  for (Process& process : processes_) process = {process.id, false, 0, 0, 0, 0, 0};
 }
 
 uint8_t Guide::process_of(const ContextId& id) {
@@ -48,7 +56,7 @@ uint8_t Guide::process_of(const ContextId& id) {
     too_large_ = true;
     return Causality::kProcessesMax - 1;
   }
-  processes_.push_back({id, false, 0, 0, 0, 0});
+  processes_.push_back({id, false, 0, 0, 0, 0, 0});
   return static_cast<uint8_t>(processes_.size() - 1);
 }
 
@@ -57,25 +65,33 @@ Decision Guide::decision_of(const Move& move) {
   switch (move.kind) {
     case MoveKind::kGo:
     case MoveKind::kPreempt: return {Decision::Kind::kRun, process_of(move.who), cpu};
-    case MoveKind::kInterrupt: return {Decision::Kind::kInterrupt, process_of(move.who), cpu};
+    case MoveKind::kInterrupt:
+      return {is_of_device(move.number) ? Decision::Kind::kRaised : Decision::Kind::kInterrupt, process_of(move.who), cpu};
     case MoveKind::kMigrate: return {Decision::Kind::kMigrate, process_of(move.who), cpu};
-    case MoveKind::kDevice: break;
+    case MoveKind::kDevice: {
+      const DeviceStep step = machine_.device(move.number).next_step(move.choice);
+      return {Decision::Kind::kDevice, process_of({ContextKind::kDevice, move.number, static_cast<uint16_t>(step.activity)}), 0};
+    }
   }
-  too_large_ = true;  // devices are no processes yet
   return {};
 }
 
+bool Guide::is_of_device(uint8_t line) const { return machine_.scenario().lines[line].vector != LineSpec::kNoVector; }
+
 void Guide::note_options(std::span<const Move> enabled, Taken& taken) {
+  ringing_ = 0;
   for (const Move& move : enabled) {
     const Decision decision = decision_of(move);
     (decision.kind == Decision::Kind::kMigrate ? taken.movable : taken.enabled) |= 1u << decision.process;
-    if (decision.kind == Decision::Kind::kRun) continue;
+    if (decision.kind == Decision::Kind::kDevice && processes_[decision.process].id.activation == 0) ringing_ |= 1u << move.number;
+    if (decision.kind != Decision::Kind::kInterrupt && decision.kind != Decision::Kind::kMigrate) continue;
     if (std::find(optional_.begin(), optional_.end(), decision) == optional_.end()) optional_.push_back(decision);
     chance_[index_of(decision)] = static_cast<uint32_t>(taken_.size() - 1);
   }
 }
 
 Choice Guide::choose(Moves& moves, const Point& point) {
+  note_device();
   const std::span<const Move> enabled = moves.all();
   Taken& taken = taken_.emplace_back();
   taken.forced = point.forced;
@@ -100,7 +116,7 @@ Choice Guide::choose(Moves& moves, const Point& point) {
   const Cpu& cpu = machine_.cpu(index(move.cpu));
   taken.keeps_handlers_out = runs && !cpu.irq_enabled;
   taken.keeps_tasks_out = runs && (handler || taken.keeps_handlers_out || cpu.preempt_count != 0);
-  taken.standard = process_of(enabled[0].who);
+  taken.standard = decision_of(enabled[0]).process;
   if (note_alternatives_) {
     std::vector<Decision>& others = alternatives_.emplace_back();
     for (uint32_t i = 0; i < enabled.size(); ++i) {
@@ -110,14 +126,51 @@ Choice Guide::choose(Moves& moves, const Point& point) {
   spent_.deviations += chosen != 0;
   switch (move.kind) {
     case MoveKind::kGo:
-    case MoveKind::kPreempt: spent_.preemptions += chosen != 0 && !point.forced; break;
-    case MoveKind::kInterrupt: spent_.interrupts += 1; break;
+    case MoveKind::kPreempt: spent_.preemptions += preempts(taken, point, chosen); break;
+    case MoveKind::kInterrupt: spent_.interrupts += taken.decision.kind == Decision::Kind::kInterrupt; break;
     case MoveKind::kMigrate: spent_.migrations += 1; break;
     case MoveKind::kDevice: break;
   }
+  if (runs) runner_ = taken.decision.process;
   if (taken_.size() > kStepsMax) too_large_ = true;
   note(taken.decision, move);
   return {chosen, 0, Until::kOver};
+}
+
+// A device is beside the CPUs: whoever ran before its step and goes on after it was not preempted.
+bool Guide::preempts(const Taken& taken, const Point& point, uint32_t chosen) const {
+  if (chosen == 0) return false;
+  if (point.context.kind != ContextKind::kDevice) return !point.forced;
+  const bool other = runner_ != Causality::kProcessesMax && runner_ != taken.decision.process;
+  return other && (taken.enabled >> runner_ & 1) != 0;
+}
+
+void Guide::finish() {
+  note_device();
+  machine_.io().set_meetings(nullptr);
+}
+
+// What a device's step meets is known when it is done.
+void Guide::note_device() {
+  if (device_process_ == Causality::kProcessesMax) return;
+  places_.clear();
+  add_place(kept(kRegisters, 0), Touch::kRead);
+  for (const Meeting& meeting : meetings_) {
+    const Touch touch = touch_of(meeting.how);
+    switch (meeting.what) {
+      case Meeting::What::kMemory: range(meeting.number, meeting.size, touch); break;
+      case Meeting::What::kChain:
+      case Meeting::What::kDescriptor: add_place(kept(meeting.what, uint64_t{device_} << 16 | meeting.number), touch); break;
+      case Meeting::What::kKick:
+      case Meeting::What::kLine:
+      case Meeting::What::kReturned:
+      case Meeting::What::kRequest:
+      case Meeting::What::kFlushes:
+      case Meeting::What::kDisk: add_place(kept(meeting.what, meeting.number), touch); break;
+    }
+  }
+  causality_.add(device_process_, device_what_, places_);
+  device_process_ = Causality::kProcessesMax;
 }
 
 // Who stands before a lock at the end could have had it if others had not.
@@ -134,6 +187,16 @@ void Guide::note_blocked() {
 // The event that comes of it: the step that was announced, or none that anybody could notice, where a context begins.
 void Guide::note(const Decision& decision, const Move& move) {
   places_.clear();
+  if (decision.kind == Decision::Kind::kDevice) {
+    const DeviceStep step = machine_.device(move.number).next_step(move.choice);
+    device_process_ = decision.process;
+    device_ = move.number;
+    device_what_ = mix(identity(processes_[decision.process].id), step.what);
+    meetings_.clear();
+    machine_.io().set_meetings(&meetings_);
+    return;
+  }
+  machine_.io().set_meetings(nullptr);
   if (decision.kind != Decision::Kind::kRun) return note_change(decision);
   const auto contexts = machine_.contexts();
   const auto who = std::find_if(contexts.begin(), contexts.end(), [&](const Context* context) { return context->id == move.who; });
@@ -141,10 +204,10 @@ void Guide::note(const Decision& decision, const Move& move) {
   Process& process = processes_[decision.process];
   places_of(step, process, decision.process, decision.cpu);
   // What a free will find in its slot is not known when it is announced.
-  const uint64_t address = step.kind == EventKind::kCallFree ? 0 : step.address;
+  const bool frees = step.kind == EventKind::kCallFree && !drives(process);
+  const uint64_t address = frees ? 0 : step.address;
   const uint64_t what = mix(identity(process.id) << 8 | static_cast<uint64_t>(step.kind), address);
   // What a free touches is what its slot holds then.
-  const bool frees = step.kind == EventKind::kCallFree;
   const uint32_t depends = !frees ? 0 : process.id.kind == ContextKind::kIrq ? 2 : 1;
   causality_.add(decision.process, mix(what, step.size), places_, depends);
 }
@@ -157,8 +220,11 @@ uint64_t Guide::change(const Decision& decision) const {
 void Guide::note_change(const Decision& decision) {
   uint8_t process = decision.process;
   const uint64_t what = change(decision);
-  if (decision.kind == Decision::Kind::kInterrupt) {
+  if (decision.kind != Decision::Kind::kMigrate) {
     add_place(kept(kInterrupts, decision.cpu), Touch::kAcquire);
+    if (decision.kind == Decision::Kind::kRaised) {
+      add_place(kept(Meeting::What::kLine, processes_[process].id.number), Touch::kTake);
+    }
     processes_[process].started = true;
   } else {
     // An event of nobody's program: it matters only to steps that depend on the task's CPU.
@@ -177,106 +243,6 @@ std::pair<uint8_t, uint64_t> Guide::option(uint32_t count, const Decision& decis
     process = process_of({ContextKind::kStart, processes_[process].id.number, nth});
   }
   return {process, causality_.hash_after(count, change(decision), place)};
-}
-
-void Guide::range(uint64_t address, uint64_t size, Touch touch) {
-  if (size == 0) return;
-  for (uint64_t granule = address >> kGranuleShift; granule <= (address + size - 1) >> kGranuleShift; ++granule) {
-    add_place(granule, touch);
-  }
-}
-
-const Operation* Guide::operation_of(const Process& process) const {
-  const Scenario& scenario = machine_.scenario();
-  const std::vector<Operation>* program = nullptr;
-  if (process.id.kind == ContextKind::kTask) program = &scenario.tasks[process.id.number].operations;
-  if (process.id.kind == ContextKind::kIrq) program = &scenario.lines[process.id.number].operations;
-  if (!program || process.calls == 0 || process.calls > program->size()) return nullptr;
-  return &(*program)[process.calls - 1];
-}
-
-// Interrupts off on a CPU are a lock of this CPU, and so is preemption off; a task with interrupts off has both.
-void Guide::flag_places(EventKind kind, bool handler, uint8_t number, uint8_t cpu) {
-  const bool interrupts = kind != EventKind::kPreemptDisable && kind != EventKind::kPreemptEnable;
-  const bool off = kind == EventKind::kIrqSave || kind == EventKind::kIrqOff || kind == EventKind::kPreemptDisable;
-  const Touch touch = off ? Touch::kAcquire : Touch::kRelease;
-  if (interrupts) add_place(kept(kInterrupts, cpu), touch);
-  if (!handler) add_place(kept(kPreemption, cpu), touch);
-  if (interrupts || !handler) add_place(kept(kCpuOf, number), Touch::kRead);
-}
-
-// Who calls, and with which object: a slot is handed over, and its object's bytes change hands.
-void Guide::call_places(const PendingStep& step, Process& process) {
-  if (step.kind != EventKind::kReturnAlloc) ++process.calls;
-  const Operation* operation = operation_of(process);
-  if (!operation) return;
-  add_place(kept(kSlot, operation->slot), Touch::kWrite);
-  Held& held = slots_[operation->slot];
-  if (step.kind == EventKind::kCallFree) {
-    range(held.object, held.size, Touch::kWrite);
-    held = {};
-  } else if (step.kind == EventKind::kReturnAlloc && step.address != 0) {
-    range(step.address, operation->size, Touch::kWrite);
-    held = {step.address, operation->size};
-  }
-}
-
-void Guide::places_of(const PendingStep& step, Process& process, uint8_t number, uint8_t cpu) {
-  const bool handler = process.id.kind == ContextKind::kIrq;
-  const bool flag = step.kind >= EventKind::kIrqSave && step.kind <= EventKind::kIrqOn;
-  if (handler && !flag) add_place(kept(kInterrupts, cpu), Touch::kRelease);  // what comes after it comes after all of it
-  if (is_access(step.kind)) return range(step.address, step.size, step.access & kWrite ? Touch::kWrite : Touch::kRead);
-  const uint64_t object = step.address >> kGranuleShift;
-  switch (step.kind) {
-    case EventKind::kIrqSave:
-    case EventKind::kIrqOff:
-    case EventKind::kIrqRestore:
-    case EventKind::kIrqOn:
-    case EventKind::kPreemptDisable:
-    case EventKind::kPreemptEnable: flag_places(step.kind, handler, number, cpu); break;
-    case EventKind::kCpuId: add_place(kept(kCpuOf, number), Touch::kRead); break;
-    case EventKind::kSpinLock: {
-      const auto last = locked_on_.find(object);
-      add_place(object, last != locked_on_.end() && last->second == cpu ? Touch::kSeize : Touch::kAcquire);
-      locked_on_[object] = cpu;
-      break;
-    }
-    case EventKind::kSpinUnlock: add_place(object, Touch::kRelease); break;
-    case EventKind::kSpinTrylock:
-      locked_on_[object] = cpu;
-      add_place(object, Touch::kSeize);
-      break;
-    case EventKind::kMutexLock:
-      process.mutex = object;
-      [[fallthrough]];
-    case EventKind::kMutexTrylock:
-    case EventKind::kMutexUnlock:
-    case EventKind::kWaitPrepare:
-    case EventKind::kWaitCommit:
-    case EventKind::kWaitCancel:
-    case EventKind::kWake:
-    case EventKind::kSemDown:
-    case EventKind::kSemTrydown:
-    case EventKind::kSemUp:
-      process.object = object;
-      add_place(object, Touch::kWrite);
-      break;
-    case EventKind::kWait:
-      process.object = object;
-      add_place(object, Touch::kWrite);
-      // With size 0 it has waited and was woken; otherwise it may let go of a mutex first.
-      if (step.size != 0 && process.mutex != 0 && process.mutex != object) add_place(process.mutex, Touch::kWrite);
-      break;
-    case EventKind::kPageAlloc: add_place(kept(kSupply, 0), Touch::kWrite); break;
-    case EventKind::kPageFree:
-      add_place(kept(kSupply, 0), Touch::kWrite);
-      range(step.address, step.size * machine_.page_size(), Touch::kWrite);
-      break;
-    case EventKind::kCallAlloc:
-    case EventKind::kCallFree:
-    case EventKind::kReturnAlloc: call_places(step, process); break;
-    default: break;  // what nobody else could notice
-  }
 }
 
 }  // namespace plait

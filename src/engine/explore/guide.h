@@ -27,15 +27,17 @@ struct Spent {
 };
 
 struct Decision {
-  enum class Kind : uint8_t { kRun, kInterrupt, kMigrate };
+  // kRaised: an interrupt that a device has asked for. It is nobody's choice whether that comes.
+  enum class Kind : uint8_t { kRun, kInterrupt, kMigrate, kRaised, kDevice };
   Kind kind = Kind::kRun;
   uint8_t process = 0;
-  uint8_t cpu = 0;  // it runs on, or goes to
+  uint8_t cpu = 0;  // it runs on, or goes to; of a device 0
   bool operator==(const Decision&) const = default;
   // The same choice; where who runs is then a matter of where it is.
   bool means(const Decision& other) const {
     return kind == other.kind && process == other.process && (kind == Kind::kRun || cpu == other.cpu);
   }
+  bool on_cpu() const { return kind != Kind::kMigrate && kind != Kind::kDevice; }
 };
 using Plan = std::vector<Decision>;
 
@@ -62,6 +64,8 @@ class Guide final : public Strategy {
   void begin(uint64_t seed, uint32_t length) override;
   Choice choose(Moves& moves, const Point& point) override;
 
+  // The execution is over; a device that took the last step has been watched.
+  void finish();
   // Adds what would have come next for those that wait for a spin lock, when the execution is over: events that did not
   // happen.
   void note_blocked();
@@ -95,6 +99,7 @@ class Guide final : public Strategy {
     uint64_t object = 0;      // that it waits for
     uint64_t mutex = 0;       // that it took last
     uint16_t moves = 0;       // from CPU to CPU
+    uint32_t request = 0;     // whose operation it is in; plus 1
   };
   static size_t index_of(const Decision& decision) {
     return (static_cast<size_t>(decision.kind) * Causality::kProcessesMax + decision.process) * kCpusMax + decision.cpu;
@@ -105,6 +110,12 @@ class Guide final : public Strategy {
   void note_options(std::span<const Move> enabled, Taken& taken);
   void note(const Decision& decision, const Move& move);
   void note_change(const Decision& decision);
+  void note_device();
+  bool preempts(const Taken& taken, const Point& point, uint32_t chosen) const;
+  void request_places(const PendingStep& step, Process& process);
+  bool drives(const Process& process) const;
+  bool is_of_device(uint8_t line) const;
+  uint64_t granule_of(uint64_t address) const;
   uint64_t change(const Decision& decision) const;
   void flag_places(EventKind kind, bool handler, uint8_t number, uint8_t cpu);
   void call_places(const PendingStep& step, Process& process);
@@ -122,6 +133,12 @@ class Guide final : public Strategy {
   std::vector<Decision> optional_;
   std::vector<uint32_t> chance_;
   std::vector<Place> places_;
+  std::vector<Meeting> meetings_;  // of the device's step that is under way
+  uint64_t device_what_ = 0;
+  uint8_t device_process_ = Causality::kProcessesMax;  // whose step that is; or nobody's
+  uint8_t device_ = 0;
+  uint8_t runner_ = Causality::kProcessesMax;  // who took the last step of a CPU
+  uint32_t ringing_ = 0;  // devices that would go on along their ring without being told to
   std::unordered_map<uint64_t, uint8_t> locked_on_;  // spin lock → CPU of its last holder
   struct Held {
     uint64_t object = 0;

@@ -15,7 +15,7 @@ void Explorer::turn(const Causality::Race& race) {
   }
   const auto& taken = guide_.taken();
   turn_at(race.first, race.second, race.past);
-  const uint8_t runner = taken[race.second].decision.process;
+  const Decision runner = taken[race.second].decision;
   bool own = true;  // still in the stretch of the earlier event
   for (uint32_t cut = race.first + 1; cut-- > 0;) {
     const bool begins = cut == 0 || taken[cut - 1].decision.process != taken[cut].decision.process;
@@ -113,7 +113,7 @@ bool Explorer::put_in_order(uint32_t second) {
     if (!in_plan_[i]) continue;
     ++left;
     late_left += late_[i] != Late::kNo;
-    if (late_[i] == Late::kNo && taken[i].decision.kind != Decision::Kind::kMigrate) ++left_on(i);
+    if (late_[i] == Late::kNo && taken[i].decision.on_cpu()) ++left_on(i);
   }
   const auto ready = [&](uint32_t number) {
     const Causality::Event& event = events[number];
@@ -145,7 +145,7 @@ bool Explorer::put_in_order(uint32_t second) {
     order_.push_back(chosen);
     done[events[chosen].process] = events[chosen].index + 1;
     if (late_[chosen] != Late::kNo) --late_left;
-    if (late_[chosen] == Late::kNo && taken[chosen].decision.kind != Decision::Kind::kMigrate) --left_on(chosen);
+    if (late_[chosen] == Late::kNo && taken[chosen].decision.on_cpu()) --left_on(chosen);
   }
   leave_something();
   return true;
@@ -160,13 +160,14 @@ void Explorer::leave_something() {
   for (size_t i = order_.size(); i-- > 0;) {
     const Decision& decision = taken[order_[i]].decision;
     if (decision.kind == Decision::Kind::kInterrupt) last = i;
-    if (decision.kind == Decision::Kind::kRun && !guide_.is_handler(decision.process)) break;
+    if (decision.kind == Decision::Kind::kDevice || (decision.kind == Decision::Kind::kRun && !guide_.is_handler(decision.process))) break;
   }
   for (size_t i = last; last < order_.size() && i-- > 0;) {
     const uint32_t number = order_[i];
     const Causality::Event& event = events[number];
     const Decision& decision = taken[number].decision;
-    const bool elsewhere = decision.kind == Decision::Kind::kRun && decision.cpu != taken[order_[last]].decision.cpu;
+    const bool elsewhere = decision.kind == Decision::Kind::kDevice ||
+                           (decision.kind == Decision::Kind::kRun && decision.cpu != taken[order_[last]].decision.cpu);
     const bool needed = std::any_of(order_.begin() + static_cast<std::ptrdiff_t>(i) + 1, order_.end(), [&](uint32_t other) {
       return events[other].past[event.process] > event.index;
     });
@@ -182,7 +183,7 @@ bool Explorer::may_run(uint32_t number, std::array<uint32_t, kCpusMax>& held) co
   const auto& taken = guide_.taken();
   const auto& causality = guide_.causality();
   const Decision& decision = taken[number].decision;
-  if (decision.kind == Decision::Kind::kMigrate) return true;
+  if (!decision.on_cpu()) return true;
   const uint32_t by = held[decision.cpu];
   if (by != 0 && taken[by - 1].decision.process != decision.process) {
     const Causality::Event& inside = causality.events()[by - 1];
@@ -250,13 +251,14 @@ void Explorer::make_room(uint32_t cut) {
   }
 }
 
-void Explorer::switch_at(uint32_t cut, uint8_t process) {
+void Explorer::switch_at(uint32_t cut, const Decision& to) {
   const auto& taken = guide_.taken();
   const auto& events = guide_.causality().events();
-  const Decision decision{Decision::Kind::kRun, process, 0};
-  if (taken[cut].decision.process == process || !Guide::possible(taken[cut], decision) || !affordable(cut, decision)) return;
+  const bool device = to.kind == Decision::Kind::kDevice;
+  const Decision decision{device ? to.kind : Decision::Kind::kRun, to.process, 0};
+  if (taken[cut].decision.process == to.process || !Guide::possible(taken[cut], decision) || !affordable(cut, decision)) return;
   Item item;
-  uint64_t sum = mix(2, process);
+  uint64_t sum = mix(2, to.process);
   for (uint32_t i = 0; i < cut; ++i) {
     item.plan.push_back(taken[i].decision);
     sum += mix(1, events[i].hash);

@@ -167,6 +167,10 @@ std::span<const Move> Machine::all() {
 }
 
 Footprint Machine::next(const Move& move) {
+  if (move.kind == MoveKind::kDevice) {
+    const DeviceStep step = devices_[move.number]->next_step(move.choice);
+    return {step.address >> kGranuleShift, step.what + 1, step.reads, step.writes, false};
+  }
   const Context* context = find(move.who);
   if (!context) return {};
   const PendingStep& step = context->pending;

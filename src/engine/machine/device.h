@@ -15,6 +15,17 @@ namespace plait {
 class Machine;
 class Io;
 
+// What a step of a device would be. A device does several things side by side: its activities have a number each, the
+// same in every execution in which they come to be by the same steps. `address`: of the word that the step is about,
+// what it publishes by or looks for; 0: none. `what` tells steps of an activity apart.
+struct DeviceStep {
+  uint32_t activity = 0;
+  uint32_t what = 0;
+  uintptr_t address = 0;
+  bool reads = false;
+  bool writes = false;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -27,6 +38,11 @@ class Device {
     return 0;
   }
   virtual void step(Machine& machine, uint8_t choice) = 0;
+  // What step() would do; of an enabled choice.
+  virtual DeviceStep next_step(uint8_t choice) const {
+    static_cast<void>(choice);
+    return {};
+  }
 };
 
 // Where the rings of a queue lie, for reports.

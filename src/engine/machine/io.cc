@@ -64,7 +64,7 @@ uint64_t Io::pattern(uint64_t seed, uint32_t word) { return ((seed + 1) * 0x9e37
 // The driver's code runs from now on, or no longer.
 void Io::set_driver(bool on) {
   machine_.current_->in_driver = on;
-  machine_.hot_.arena_size = on ? 0 : Memory::kArenaBytes;
+  machine_.memory_.let_driver(on);
 }
 
 // What an operation of the context keeps to itself while it calls the allocator, which is an operation too.
@@ -216,7 +216,7 @@ void Io::run_request(const Operation& operation) {
   }
   set_driver(false);
   if (thrown) machine.die(FailureKind::kException, machine.who() + ": an exception left request", machine.current_->throw_pc);
-  machine.step(EventKind::kReturnRequest, 0, 0, 0);
+  machine.step(EventKind::kReturnRequest, 0, 0, 0, result != 0);
   machine.set_event_arg(request.id);
   machine.set_event_value(static_cast<uint64_t>(result < 0 ? -result : result));
   machine.check_restored("request");
@@ -272,7 +272,7 @@ void Io::die_of(FailureKind kind, const Text& message, uintptr_t pc, uintptr_t a
 }
 
 void Io::done(uint64_t id, uint32_t status, uintptr_t pc) {
-  machine_.step(EventKind::kRequestDone, pc);
+  machine_.step(EventKind::kRequestDone, pc, 0, 0, static_cast<uint32_t>(id) + 1);
   machine_.set_event_arg(static_cast<int64_t>(id));
   machine_.set_event_value(status);
   if (id >= requests_.size()) {
@@ -366,7 +366,7 @@ uint64_t Io::read(uint32_t offset, uint32_t bytes, uintptr_t pc) {
 
 void Io::write(uint32_t offset, uint64_t value, uint32_t bytes, uintptr_t pc) {
   const bool kick = used() && peripheral_->is_kick(offset);
-  machine_.step(kick ? EventKind::kKick : EventKind::kIoWrite, pc, 0, bytes);
+  machine_.step(kick ? EventKind::kKick : EventKind::kIoWrite, pc, 0, bytes, kick ? static_cast<uint32_t>(value) + 1 : 0);
   machine_.set_event_arg(offset);
   machine_.set_event_value(value);
   if (!used()) machine_.die(FailureKind::kAssertion, "plait_io_write is called although there is no device", pc);
@@ -383,6 +383,7 @@ void* Io::dma_alloc(size_t size, size_t alignment, uintptr_t pc) {
   if (!memory) machine_.die(FailureKind::kAssertion, "plait_dma_alloc(" + Text::of(size) + "): too much", pc);
   machine_.memory_.log(reinterpret_cast<uintptr_t>(memory), (size + 7) & ~size_t{7});
   std::memset(memory, 0, size);
+  machine_.memory_.set_state(reinterpret_cast<uintptr_t>(memory), size, kLive);  // nothing of the allocator's
   return memory;
 }
 

@@ -70,7 +70,19 @@ struct Segment {
   uintptr_t address = 0;
   uint32_t length = 0;
   bool write = false;
-  uint64_t life = 0;  // of the object that it lay in when it was fetched; 0: in no object
+  uint64_t life = 0;    // of the object that it lay in when it was fetched; 0: in no object
+  uint32_t object = 0;  // then, which
+};
+
+// What a step meets beside memory, and how. kGive makes a step of somebody else possible that was not, kTake is one that
+// had to be made possible: it could have come before any kWrite since, but not before the kGive.
+struct Meeting {
+  enum class What : uint8_t { kMemory, kKick, kLine, kReturned, kChain, kDescriptor, kRequest, kFlushes, kDisk };
+  enum class How : uint8_t { kRead, kWrite, kGive, kTake };
+  What what = What::kMemory;
+  How how = How::kRead;
+  uint64_t number = 0;  // an address; or which, of its device
+  uint64_t size = 0;    // bytes, of memory
 };
 
 class Io {
@@ -115,6 +127,11 @@ class Io {
   void heard(uint32_t queue);    // the device learnt of a kick, and all that came before it
   void entered(uint32_t line);   // the same of a handler and a raised line
   static uint64_t hash_of(const Request& request);
+  // From now on devices' steps are written down there; null: no longer.
+  void set_meetings(std::vector<Meeting>* meetings) { meetings_ = meetings; }
+  void meet(Meeting::What what, uint64_t number, Meeting::How how, uint64_t size = 0) {
+    if (meetings_) [[unlikely]] meetings_->push_back({what, how, number, size});
+  }
 
   // ---- for whoever looks on between executions
   std::span<Device* const> queues() const { return used() ? peripheral_->queues() : std::span<Device* const>{}; }
@@ -151,6 +168,7 @@ class Io {
   Peripheral* peripheral_ = nullptr;  // of the scenario
   const plait_driver* driver_ = nullptr;
   uint32_t own_lines_ = 0;  // of the scenario; the device's follow
+  std::vector<Meeting>* meetings_ = nullptr;
   std::vector<Request> requests_;
   Flushes flushes_;
   bool refused_ = false;  // an allocation, in this execution

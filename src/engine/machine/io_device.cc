@@ -27,23 +27,27 @@ Request* Io::request_for(OperationKind kind, uint64_t sector, uint64_t sectors) 
 
 // Memory of a request in flight: its data, an object that the driver holds, or what was made for DMA.
 bool Io::may_touch(Segment& segment) {
+  meet(Meeting::What::kMemory, segment.address, Meeting::How::kRead, segment.length);
   const Memory& memory = machine_.memory_;
   const uintptr_t end = segment.address + segment.length;
   if (!memory.in_arena(segment.address) || !memory.in_arena(end - 1) || end < segment.address) return false;
   if (!memory.in_pages(segment.address)) {
-    for (uintptr_t at = segment.address; at < end; at = (at | 7) + 1) {
-      if (memory.state(at) != kOwned) return false;
-    }
-    return true;
+    return memory.is_all(segment.address, segment.length, kOwned) || memory.is_all(segment.address, segment.length, kLive);
+  }
+  if (segment.life != 0) {
+    const Object& object = machine_.objects_.all()[segment.object];
+    return object.live && object.life == segment.life;
   }
   const Object* object = machine_.objects_.overlapping_live(segment.address, segment.length);
   if (!object || !object->by_driver) return false;
   if (object->address > segment.address || end > object->address + object->size) return false;
-  if (segment.life == 0) segment.life = object->life;
-  return segment.life == object->life;
+  segment.life = object->life;
+  segment.object = static_cast<uint32_t>(object - machine_.objects_.all().data());
+  return true;
 }
 
 void Io::touch(uintptr_t address, size_t size, uint32_t access) {
+  meet(Meeting::What::kMemory, address, access & kWrite ? Meeting::How::kWrite : Meeting::How::kRead, size);
   if (access & kWrite) {
     machine_.memory_.log(address, size);
     ++machine_.hot_.writes;
@@ -52,6 +56,7 @@ void Io::touch(uintptr_t address, size_t size, uint32_t access) {
 }
 
 void Io::heard(uint32_t queue) {
+  meet(Meeting::What::kKick, queue, Meeting::How::kTake);
   if (machine_.order_.on()) machine_.order_.take(machine_.order_.of(kKickKey + queue));
 }
 
@@ -121,6 +126,7 @@ void Io::published(uint32_t request) {
 
 void Io::raise(uint32_t vector) {
   const uint32_t line = own_lines_ + vector;
+  meet(Meeting::What::kLine, line, machine_.lines_[line].pending ? Meeting::How::kWrite : Meeting::How::kGive);
   machine_.raise_line(line);
   if (machine_.order_.on()) machine_.order_.add(machine_.order_.of(kLineKey + line));
 }

@@ -54,6 +54,7 @@ class Machine : private Moves {
   void set_cover(Cover* cover) { order_.set_cover(cover_ = cover); }  // for executions to count into; null: none
   void set_devices(std::vector<Device*> devices) { devices_ = own_devices_ = std::move(devices); }
   Io& io() { return io_; }
+  const Device& device(uint32_t number) const { return *devices_[number]; }  // of this scenario
 
   // Runs the target's init under this scenario; executions start from the state that it leaves.
   void load(const Scenario& scenario, const Limits& limits);
@@ -75,7 +76,6 @@ class Machine : private Moves {
   const Scenario& scenario() const { return scenario_; }
   Hot& hot() { return hot_; }
   Memory& memory() { return memory_; }
-
   // ---- what the runtime table calls (on the fiber of the running context)
   void access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc);
   void order(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) { order_.access(address, size, kind, pc); }

@@ -83,7 +83,7 @@ void Machine::use_stack_of(const Context& context) {
   hot_.stack_lo = stacks_.stack_lo(context.slot);
   hot_.stack_size = shared ? 0 : stacks_.stack_bytes();
   hot_.stack_limit = hot_.stack_lo + kStackReserve;
-  hot_.arena_size = context.in_driver ? 0 : Memory::kArenaBytes;
+  memory_.let_driver(context.in_driver);
 }
 
 void Machine::swap_thread_locals(uint32_t from, uint32_t to) {
@@ -116,7 +116,7 @@ void Machine::enter(Context& first) {
   if (target_.tls.size) std::memcpy(reinterpret_cast<void*>(target_.tls.base), target_.tls_image.data(), target_.tls.size);
   hot_.fuel = granted_ = 0;
   hot_.stack_size = hot_.stack_limit = 0;
-  hot_.arena_size = Memory::kArenaBytes;
+  memory_.let_driver(false);
 }
 
 void Machine::on_main(void (*body)(void*), void* argument) {

@@ -136,9 +136,9 @@ bool Machine::holds_at_this_step() {
   mode_ = Mode::kCheck;
   order_.pause(true);
   grant();
-  hot_.arena_size = Memory::kArenaBytes;
+  memory_.let_driver(false);
   const bool holds = target_.declaration->step_invariant();
-  if (current_->in_driver) hot_.arena_size = 0;
+  memory_.let_driver(current_->in_driver);
   mode_ = Mode::kRun;
   if (limits_.order_checks) order_.pause(false);
   empty_fuel();
@@ -198,7 +198,7 @@ bool Machine::is_constant(uintptr_t address) const {
 
 void Machine::access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
   if (cover_) [[unlikely]] cover_->count(relative(pc));
-  if (hot_.arena_size == 0) [[unlikely]] {
+  if (memory_.driver_let()) [[unlikely]] {
     if (take_driver_access(address, size, kind, pc)) return;
   } else if (take_access(address, size, kind, pc)) [[likely]] {
     return;  // mostly a first write: only the log was missing
@@ -219,7 +219,7 @@ bool Machine::take_granted(uint32_t* meta, uintptr_t address, size_t size, uint3
 }
 
 // As take_access, in a driver: it may write what the allocator has handed to it, and nothing else on the allocator's
-// pages. The hooks know of no arena meanwhile, so each access to it comes by here.
+// pages. What is its own without being live, such as the buffers of its callers, is no business of the hooks.
 bool Machine::take_driver_access(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
   uint32_t* meta = memory_.meta(address);
   if (!meta) return false;

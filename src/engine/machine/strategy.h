@@ -41,7 +41,7 @@ struct Choice {
 // What a context's announced step will touch: for strategies that tell steps that commute from those that do not.
 struct Footprint {
   uintptr_t granule = 0;  // 8 bytes of memory, or a lock; 0: nothing that another step could touch
-  uintptr_t pc = 0;       // where in the code
+  uintptr_t pc = 0;       // where in the code; of a device's step, which kind of step it is
   bool reads = false;     // a step on a lock does both
   bool writes = false;
   bool cpu = false;  // asks which CPU this is, or takes interrupts or preemption off there
@@ -51,7 +51,7 @@ struct Footprint {
 class Moves {
  public:
   virtual std::span<const Move> all() = 0;  // [0] is the default move; go and interrupt carry in `who` who would run
-  // Of a go or a preempt that is enabled.
+  // Of a go or a preempt that is enabled, or of a device's move.
   virtual Footprint next(const Move& move) = 0;
   // From now on in this execution every step on one of these is asked about, however long the quiet time. 16 at most.
   virtual void watch(std::span<const uintptr_t> granules) = 0;

@@ -78,7 +78,7 @@ void Memory::next_epoch() {
     for (uint32_t& word : data_meta_) word &= kStateMask;
     epoch_ = 1;
   }
-  hot_.write_ok = (epoch_ << kStateBits) | kOwned;
+  hot_.write_ok = hot_.arena_ok = (epoch_ << kStateBits) | kOwned;
   hot_.writes = 0;
 }
 
@@ -185,9 +185,11 @@ void Memory::mark_watched(uintptr_t address, size_t size) {
     const uintptr_t granule = watched_[i] << kGranuleShift;
     if (granule - (address & ~uintptr_t{7}) >= size) continue;
     uint32_t* word = meta(granule);
-    if (word == nullptr || (*word & kStateMask) != kOwned) continue;
-    if (journaled(granule)) changes_.push_back({granule, 1, kOwned});
-    *word = (*word & ~kStateMask) | kWatched;
+    const uint32_t state = word == nullptr ? uint32_t{kUnmapped} : *word & kStateMask;
+    const bool shared = state == kLive && !in_pages(granule);  // by a driver and its device
+    if (state != kOwned && !shared) continue;
+    if (journaled(granule)) changes_.push_back({granule, 1, state});
+    *word = (*word & ~kStateMask) | (shared ? kWatchedLive : kWatched);
   }
 }
 

@@ -64,6 +64,13 @@ class Memory {
     const uint32_t* word = meta(address);
     return word ? plain(*word) : kUnmapped;
   }
+  // Of a range that is not empty and lies in the arena.
+  bool is_all(uintptr_t address, size_t size, GranuleState state) const {
+    const uint32_t* word = meta(address);
+    const uint32_t* const last = meta(address + size - 1);
+    while (word <= last && plain(*word) == state) ++word;
+    return word > last;
+  }
   bool in_arena(uintptr_t address) const { return address - base_ < kArenaBytes; }
   bool in_pages(uintptr_t address) const { return address - base_ < kPagesBytes; }
   bool in_globals(uintptr_t address) const { return address - base_ - kGlobals < kGlobalsMax; }
@@ -86,6 +93,9 @@ class Memory {
     if (undo_count_ == undo_.size()) [[unlikely]] grow_undo();
     undo_[undo_count_++] = {word, *word};
   }
+  // Whether the running code is a driver's: in the arena it may then read and write what is live.
+  void let_driver(bool on) { hot_.arena_ok = (hot_.write_ok & ~kStateMask) | (on ? kLive : kOwned); }
+  bool driver_let() const { return (hot_.arena_ok & kStateMask) == kLive; }
   // A write by the machine itself into memory that has metadata.
   void write64(uintptr_t address, uint64_t value);
   // Accesses to these granules, at most kWatchedMax, no longer take the fast path, until the next rollback.
@@ -145,7 +155,7 @@ class Memory {
 
   static GranuleState plain(uint32_t word) {
     const auto state = static_cast<GranuleState>(word & kStateMask);
-    return state == kWatched ? kOwned : state;
+    return state == kWatched ? kOwned : state == kWatchedLive ? kLive : state;
   }
   bool journaled(uintptr_t address) const {
     return !in_pages(address) || run_index_[page_of(address)] <= runs_at_snapshot_;

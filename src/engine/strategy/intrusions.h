@@ -25,7 +25,10 @@ constexpr uint32_t key_of(const ContextId& who) {
                                                             : 2 * kTasksMax;
   return first + who.number;
 }
-constexpr bool is_step(const Move& move) { return move.kind == MoveKind::kGo || move.kind == MoveKind::kPreempt; }
+// A device takes steps as a context does; which of those that it could take now is another matter.
+constexpr bool is_step(const Move& move) {
+  return move.kind == MoveKind::kGo || move.kind == MoveKind::kPreempt || move.kind == MoveKind::kDevice;
+}
 
 class Intrusions {
  public:
@@ -87,7 +90,7 @@ class Intrusions {
   // A kind of move first, then one of that kind. `cpus`: interrupts only there; if not all, migrations only of the
   // context that goes on by default.
   static uint32_t pick(Prng& prng, std::span<const Move> enabled, uint32_t without, uint32_t cpus) {
-    // A device that is next by itself is a step like any other; where it comes between others it intrudes.
+    // Of a device also what it would not do next by itself.
     if (const uint32_t device = cpus == ~0u ? one_device(prng, enabled) : 0; device != 0 && prng.one_in(2)) return device;
     const bool interrupt = prng.one_in(2);
     for (const MoveKind kind : {interrupt ? MoveKind::kInterrupt : MoveKind::kMigrate,

@@ -56,7 +56,7 @@ class Surw final : public Strategy {
     if (const uint32_t index = intrusions_.due(prng_, moves, point, lines_)) return {index, 0, Until::kOver};
     uint32_t index = drawn_ == kNobody ? kNoMove : find(enabled);
     if (index == kNoMove) index = draw(moves);
-    if (index == kNoMove) return take(moves, 0, point);  // nothing but interrupts, or devices
+    if (index == kNoMove) return take(moves, 0, point);  // nothing but interrupts
     // Later means: when the one that runs comes to a step that may not come first.
     if (later_ && !point.forced && is_step(enabled[0]) && !interesting(moves.next(enabled[0]))) return take(moves, 0, point);
     later_ = false;
@@ -143,8 +143,11 @@ class Surw final : public Strategy {
         return weight != 0 ? weight : !expected || interesting(moves.next(move)) ? 1 : 0;
       }
       case MoveKind::kInterrupt: return (lines_ >> move.number & 1) == 0 ? 0 : fires_left(move);
-      case MoveKind::kMigrate:
-      case MoveKind::kDevice: return 0;
+      case MoveKind::kDevice: {
+        const uint32_t weight = left_[key];
+        return weight != 0 ? weight : !expected || interesting(moves.next(move)) ? 1 : 0;
+      }
+      case MoveKind::kMigrate: return 0;
     }
     return 0;
   }
@@ -156,13 +159,15 @@ class Surw final : public Strategy {
       return is_step(move) && left_[key_of(move.who)] != 0;
     });
     uint32_t lines = 0;
+    uint32_t devices = 0;
     uint32_t total = 0;
     for (const Move& move : enabled) {
       const uint32_t mine = weight(moves, move, expected);
       if (mine == 0) continue;
-      if (move.kind == MoveKind::kInterrupt) {
-        if ((lines >> move.number & 1) != 0) continue;  // a line that several CPUs take counts once
-        lines |= 1u << move.number;
+      if (move.kind == MoveKind::kInterrupt || move.kind == MoveKind::kDevice) {
+        uint32_t& counted = move.kind == MoveKind::kDevice ? devices : lines;
+        if ((counted >> move.number & 1) != 0) continue;  // a line that several CPUs take counts once, and so does a device
+        counted |= 1u << move.number;
       }
       total += mine;
       if (prng_.below(total) < mine) drawn_ = key_of(move.who);

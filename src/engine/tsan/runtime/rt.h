@@ -63,19 +63,20 @@ PLAIT_INLINE const RuntimeTable& engine() {
 // data. Both ranges begin and end on granules, so a piece of one granule lies wholly inside.
 struct Granule {
   uint32_t meta;
+  uint32_t ok;  // what it has to be
   OrderCells* cells;
   uintptr_t index;
 };
 PLAIT_INLINE Granule granule(const Hot& hot, uintptr_t address) {
   const uintptr_t in_arena = address - hot.arena_base;
   if (in_arena < hot.arena_size) {
-    return {hot.arena_meta[in_arena >> kGranuleShift], hot.arena_cells, in_arena >> kGranuleShift};
+    return {hot.arena_meta[in_arena >> kGranuleShift], hot.arena_ok, hot.arena_cells, in_arena >> kGranuleShift};
   }
   const uintptr_t in_data = address - hot.data_base;
   if (in_data < hot.data_size) {
-    return {hot.data_meta[in_data >> kGranuleShift], hot.data_cells, in_data >> kGranuleShift};
+    return {hot.data_meta[in_data >> kGranuleShift], hot.write_ok, hot.data_cells, in_data >> kGranuleShift};
   }
-  return {kUnmapped, nullptr, 0};
+  return {kUnmapped, kOwned, nullptr, 0};
 }
 
 // Announces an access. `one_granule` says whether it stays within 8 aligned bytes; only then is the fast path open.
@@ -95,7 +96,7 @@ PLAIT_INLINE void announce(uintptr_t address, size_t size, uint32_t order_bits, 
   const int64_t fuel = hot.fuel;
   if (one_granule && fuel > 0) [[likely]] {
     const Granule at = granule(hot, address);
-    const bool granted = (kKind & kWrite) != 0 ? at.meta == hot.write_ok : (at.meta & kStateMask) == kOwned;
+    const bool granted = (kKind & kWrite) != 0 ? at.meta == at.ok : ((at.meta ^ at.ok) & kStateMask) == 0;
     if (granted) [[likely]] {
       hot.fuel = fuel - 1;
       if constexpr ((kKind & kWrite) != 0 && (kKind & kMayFail) == 0) ++hot.writes;
