@@ -3,21 +3,34 @@
 
 A scenario here is the smallest that can say something: each slot is filled once and freed at most
 once (a slot that is used again is another slot by another name), every task and handler does
-something, and a line fires at most once. Tasks are alike, and so are lines, and CPUs unless the
-caller says otherwise: of those that differ in numbering only, one is made.
+something, and a line fires at most once. Tasks are alike, and so are lines, sectors of a disk, and
+CPUs unless the caller says otherwise: of those that differ in numbering only, one is made. Where
+there is a device, at least one operation is a request for it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from itertools import permutations, product
 
+from plait.device import DeviceSpec
 from plait.scenario import InterruptSpec, Knobs, Op, OpKind, Scenario, TaskSpec
 
 PAGES = 64
 
-_Step = tuple[bool, int, int]  # allocates, slot, size
+
+class _What(IntEnum):
+    FREE, ALLOC, READ, WRITE, FLUSH = range(5)
+
+
+_REQUESTS = (_What.READ, _What.WRITE, _What.FLUSH)
+_SECTORS = (_What.READ, _What.WRITE)
+
+_Step = tuple[_What, int, int]  # what, slot or sector, size
 _Program = tuple[_Step, ...]
 _Place = tuple[int, _Program]  # CPU, what is done there
+# Tasks, lines, and the CPU to which the device's interrupt goes.
+_Layout = tuple[tuple[_Place, ...], tuple[_Place, ...], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +40,8 @@ class Scope:
     operations: of all tasks and handlers together, at most. tasks, interrupts (lines, each of which
     fires once): at most. cpus: exactly. migrations: tasks are free to move when there may be any.
     sizes: bytes; of each allocation any. knobs: each a setting of all of the target's knobs.
-    cpus_alike: CPUs may change their names.
+    cpus_alike: CPUs may change their names. devices: each a setting of the device, none: there is
+    none; its interrupt goes to any CPU. requests: for it, of a sector or to flush, at most.
     """
 
     operations: int
@@ -39,38 +53,41 @@ class Scope:
     sizes: tuple[int, ...]
     knobs: tuple[Knobs, ...]
     cpus_alike: bool = True
+    devices: tuple[DeviceSpec, ...] = ()
+    requests: int = 0
 
 
 def scenarios(scope: Scope) -> Iterator[Scenario]:
     """All of the scope, small ones first; the same in the same order each time."""
     for operations in range(1, scope.operations + 1):
         for knobs in scope.knobs:
-            for tasks, lines in _layouts(scope, operations):
-                yield _scenario(scope, knobs, tasks, lines)
+            for layout in _layouts(scope, operations):
+                for device in scope.devices or (None,):
+                    yield _scenario(scope, knobs, layout, device)
 
 
-def _layouts(
-    scope: Scope, operations: int
-) -> Iterator[tuple[tuple[_Place, ...], tuple[_Place, ...]]]:
-    seen: set[tuple[tuple[_Place, ...], tuple[_Place, ...]]] = set()
+def _layouts(scope: Scope, operations: int) -> Iterator[_Layout]:
+    seen: set[_Layout] = set()
+    vectors = scope.cpus if scope.devices else 1
     for tasks in range(1, scope.tasks + 1):
         for lines in range(scope.interrupts + 1):
-            for programs in _programs(operations, tasks + lines, scope.sizes):
-                for cpus in product(range(scope.cpus), repeat=tasks + lines):
+            for programs in _programs(operations, tasks + lines, scope):
+                homes = [range(scope.cpus)] * (tasks + lines)
+                for *cpus, vector in product(*homes, range(vectors)):
                     places = tuple(zip(cpus, programs, strict=True))
-                    layout = _smallest(places[:tasks], places[tasks:], scope)
+                    layout = _smallest((places[:tasks], places[tasks:], vector), scope)
                     if layout not in seen:
                         seen.add(layout)
                         yield layout
 
 
-def _programs(
-    operations: int, contexts: int, sizes: Sequence[int]
-) -> Iterator[tuple[_Program, ...]]:
+def _programs(operations: int, contexts: int, scope: Scope) -> Iterator[tuple[_Program, ...]]:
     """Ways to do so many operations in so many contexts, none of them idle."""
     for lengths in _lengths(operations, contexts):
-        for allocations in range((operations + 1) // 2, operations + 1):
-            yield from _filled(lengths, allocations, sizes)
+        for requests in range(bool(scope.devices), min(scope.requests, operations) + 1):
+            others = operations - requests
+            for allocations in range((others + 1) // 2, others + 1):
+                yield from _filled(lengths, allocations, requests, scope.sizes)
 
 
 def _lengths(total: int, parts: int) -> Iterator[tuple[int, ...]]:
@@ -83,30 +100,43 @@ def _lengths(total: int, parts: int) -> Iterator[tuple[int, ...]]:
 
 
 def _filled(
-    lengths: tuple[int, ...], allocations: int, sizes: Sequence[int]
+    lengths: tuple[int, ...], allocations: int, requests: int, sizes: Sequence[int]
 ) -> Iterator[tuple[_Program, ...]]:
     total = sum(lengths)
-    for allocates in product((True, False), repeat=total):
-        if sum(allocates) != allocations:
+    kinds = (_What.ALLOC, _What.FREE, *(_REQUESTS if requests else ()))
+    for order in product(kinds, repeat=total):
+        asked = sum(what in _REQUESTS for what in order)
+        if order.count(_What.ALLOC) != allocations or asked != requests:
             continue
-        for freed in permutations(range(allocations), total - allocations):
+        transfers = sum(what in _SECTORS for what in order)
+        for freed in permutations(range(allocations), total - allocations - requests):
             for chosen in product(sizes, repeat=allocations):
-                programs = _cut(lengths, allocates, freed, chosen)
-                if all(map(_possible, programs)):
-                    yield programs
+                for sectors in product(range(transfers), repeat=transfers):
+                    programs = _cut(lengths, order, freed, chosen, sectors)
+                    if all(map(_possible, programs)):
+                        yield programs
 
 
 def _cut(
     lengths: tuple[int, ...],
-    allocates: tuple[bool, ...],
+    order: tuple[_What, ...],
     freed: tuple[int, ...],
     chosen: tuple[int, ...],
+    sectors: tuple[int, ...],
 ) -> tuple[_Program, ...]:
-    slots, frees = iter(range(len(chosen))), iter(freed)
+    slots, frees, places = iter(range(len(chosen))), iter(freed), iter(sectors)
     steps: list[_Step] = []
-    for fills in allocates:
-        slot = next(slots) if fills else next(frees)
-        steps.append((fills, slot, chosen[slot] if fills else 0))
+    for what in order:
+        match what:
+            case _What.ALLOC:
+                slot = next(slots)
+                steps.append((what, slot, chosen[slot]))
+            case _What.FREE:
+                steps.append((what, next(frees), 0))
+            case _What.READ | _What.WRITE:
+                steps.append((what, next(places), 0))
+            case _What.FLUSH:
+                steps.append((what, 0, 0))
     programs, at = [], 0
     for length in lengths:
         programs.append(tuple(steps[at : at + length]))
@@ -116,18 +146,20 @@ def _cut(
 
 def _possible(program: _Program) -> bool:
     """Nothing is freed before the same context fills it."""
-    filled = {slot: index for index, (fills, slot, _) in enumerate(program) if fills}
-    return all(fills or filled.get(slot, -1) < at for at, (fills, slot, _) in enumerate(program))
+    filled = {slot: at for at, (what, slot, _) in enumerate(program) if what is _What.ALLOC}
+    return all(
+        what is not _What.FREE or filled.get(slot, -1) < at
+        for at, (what, slot, _) in enumerate(program)
+    )
 
 
-def _smallest(
-    tasks: tuple[_Place, ...], lines: tuple[_Place, ...], scope: Scope
-) -> tuple[tuple[_Place, ...], tuple[_Place, ...]]:
+def _smallest(layout: _Layout, scope: Scope) -> _Layout:
     """The least of all that differ from it in names only."""
+    tasks, lines, vector = layout
     names = range(scope.cpus)
     cpus = list(permutations(names)) if scope.cpus_alike else [tuple(names)]
     return min(
-        _renamed(task_order, line_order, cpu)
+        _renamed(task_order, line_order, vector, cpu)
         for task_order in permutations(tasks)
         for line_order in permutations(lines)
         for cpu in cpus
@@ -135,23 +167,31 @@ def _smallest(
 
 
 def _renamed(
-    tasks: Sequence[_Place], lines: Sequence[_Place], cpus: Sequence[int]
-) -> tuple[tuple[_Place, ...], tuple[_Place, ...]]:
+    tasks: Sequence[_Place], lines: Sequence[_Place], vector: int, cpus: Sequence[int]
+) -> _Layout:
     slots: dict[int, int] = {}
+    sectors: dict[int, int] = {}
 
     def again(place: _Place) -> _Place:
         cpu, program = place
         named = tuple(
-            (fills, slots.setdefault(slot, len(slots)), size) for fills, slot, size in program
+            (what, names.setdefault(name, len(names)), size)
+            for what, name, size in program
+            for names in (_of(what, slots, sectors),)
         )
         return cpus[cpu], named
 
-    return tuple(map(again, tasks)), tuple(map(again, lines))
+    return tuple(map(again, tasks)), tuple(map(again, lines)), cpus[vector]
 
 
-def _scenario(
-    scope: Scope, knobs: Knobs, tasks: tuple[_Place, ...], lines: tuple[_Place, ...]
-) -> Scenario:
+def _of(what: _What, slots: dict[int, int], sectors: dict[int, int]) -> dict[int, int]:
+    if what is _What.FLUSH:
+        return {}
+    return sectors if what in _SECTORS else slots
+
+
+def _scenario(scope: Scope, knobs: Knobs, layout: _Layout, device: DeviceSpec | None) -> Scenario:
+    tasks, lines, vector = layout
     pinned = scope.migrations == 0
     return Scenario(
         cpus=scope.cpus,
@@ -160,14 +200,26 @@ def _scenario(
         tasks=tuple(TaskSpec(cpu, pinned, _ops(program)) for cpu, program in tasks),
         interrupts=tuple(InterruptSpec(cpu, 1, _ops(program)) for cpu, program in lines),
         knobs=knobs,
+        device=replace(device, vectors=(vector,)) if device else None,
     )
 
 
 def _ops(program: _Program) -> tuple[Op, ...]:
-    return tuple(
-        Op(OpKind.ALLOC, slot, size) if fills else Op(OpKind.FREE, slot, 0)
-        for fills, slot, size in program
-    )
+    return tuple(_op(*step) for step in program)
+
+
+def _op(what: _What, name: int, size: int) -> Op:
+    match what:
+        case _What.ALLOC:
+            return Op(OpKind.ALLOC, name, size)
+        case _What.FREE:
+            return Op(OpKind.FREE, name)
+        case _What.READ:
+            return Op(OpKind.READ, sector=name, sectors=1)
+        case _What.WRITE:
+            return Op(OpKind.WRITE, sector=name, sectors=1)
+        case _What.FLUSH:
+            return Op(OpKind.FLUSH)
 
 
 def readings(knobs: Sequence[Mapping[str, object]], fixed: Mapping[str, int]) -> tuple[Knobs, ...]:

@@ -146,10 +146,10 @@ def places(event: Event, name: str, slots: dict[str, object]) -> list[tuple[obje
 
 
 class Flushes:
-    """The device of targets/tiny_device, as what it does side by side: going along the ring, one
-    activity for each chain, and telling the driver.
+    """The device of targets/tiny_device, as what it does side by side.
 
-    The driver's descriptors and headers are written by nobody, so where they lie is no matter.
+    It goes along the ring, it tells the driver, and there is an activity for each chain. The
+    driver's descriptors and headers are written by nobody, so where they lie is no matter.
     """
 
     def __init__(self) -> None:

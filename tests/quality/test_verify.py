@@ -263,6 +263,18 @@ def test_what_is_broken_is_not(tmp_path: Path, target: str, environment: str) ->
     assert isinstance(check.replay(file, target=str(ROOT / "targets" / target)).verdict, Failed)
 
 
+def test_what_a_device_does_is_part_of_proofs(tmp_path: Path) -> None:
+    """All of one request, and of what a driver does who frees too early."""
+    how = {"operations": 1, "jobs": 1}
+    coverage = proof(tmp_path, "irq_safe", "virtio-blk", **how).coverage
+    assert coverage.complete
+    assert coverage.requests == 1
+    assert {each["event_index"] for each in coverage.devices} == {False, True}
+    failed = proof(tmp_path, "drivers/table_freed_early", "virtio-blk", **how)
+    assert failed.failures
+    assert not failed.coverage.complete
+
+
 MUTATIONS = {
     # Another CPU's push between the two is forgotten.
     "exchange": (

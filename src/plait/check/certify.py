@@ -18,6 +18,7 @@ from plait.shrink import Budget, Candidate, Judged, Shrunk, shrink
 from plait.shrink.edit import Place, programs, without_operations
 
 EXECUTIONS = 60_000  # of one certification
+EXECUTIONS_WITH_DEVICE = 15_000  # each takes longer
 _OPERATIONS_MAX = 8  # of a program: of so many, all parts are still few
 _ROUNDS = 3
 
@@ -48,14 +49,14 @@ def _look(
 ) -> tuple[Judged | None, int, int, bool]:
     """Something smaller that fails so; how many programs and schedules were tried; was it all."""
     scenario, schedule = judged.candidate
-    if scenario.device is not None or len(_places(scenario)) > _OPERATIONS_MAX:
+    if len(_places(scenario)) > _OPERATIONS_MAX:
         return None, 0, 0, False
-    tried, schedules = 0, 0
+    tried, schedules, budget = 0, 0, EXECUTIONS_WITH_DEVICE if scenario.device else EXECUTIONS
     for program, deviations in _smaller(judged, len(schedule)):
         bounds = Bounds(None, None, deviations, deviations, reduce=False)
         explorer = Explorer(machine, program, bounds, limits, stop_on_failure=False)
         while not explorer.done:
-            left = EXECUTIONS - schedules
+            left = budget - schedules
             for finding in explorer.step(executions=left):
                 found = judge(Candidate(program, finding.schedule))
                 if found is not None and found.size < judged.size:

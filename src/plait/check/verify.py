@@ -24,6 +24,7 @@ from plait.check.saving import Start, probe, record_of
 from plait.check.searching import explain
 from plait.check.values import JOBS_MAX, Failure, FuzzOptions
 from plait.codec import Tier
+from plait.device import DeviceKind, DeviceSpec
 from plait.discovery import select
 from plait.environment import Environment, find_environment
 from plait.errors import EngineBug, InvalidOption, suggestion
@@ -36,6 +37,8 @@ from plait.search import Finding, SearchOptions
 from plait.verdict import Failed
 
 STATE_FILE = "verify-state.json"
+# What is negotiated decides how sides notify each other, so both ways are tried.
+_DEVICES = tuple(DeviceSpec(4, sectors=4, event_index=each) for each in (False, True))
 _BATCHES_AHEAD = 3  # of each process: enough for none to wait
 _BATCH_SECONDS = 0.5  # about so long a process is left alone
 _SLICE_SECONDS = 0.2
@@ -47,11 +50,13 @@ class VerifyOptions:
 
     target: name or folder. operations: of all contexts together, at most. tasks, cpus: None: the
     fewest of the environment. preemptions, interrupts, migrations: see exhaustive.Bounds; None for
-    interrupts: 1 where the environment has any. sizes: bytes of each allocation; none: the smallest
-    size class. knobs: fixes some; others that have two values take both, the rest their standard
-    one. cpus_alike: scenarios that differ in names of CPUs only are one. seconds: None: as long as
-    it takes. jobs: processes; None: as many as CPUs. fresh: forget what an interrupted run has
-    done. keep_going: do not end with the first failure. Raises InvalidOption.
+    interrupts: 1 where the environment has any. requests: where it has a device, at most, at least
+    one of a scenario's operations; any number of preemptions then. sizes: bytes of each allocation;
+    none: the smallest size class. knobs: fixes some; others that have two values take both, the
+    rest their standard one. cpus_alike: scenarios that differ in names of CPUs only are one.
+    seconds: None: as long as it takes. jobs: processes; None: as many as CPUs. fresh: forget what
+    an interrupted run has done. keep_going: do not end with the first failure. Raises
+    InvalidOption.
     """
 
     target: str
@@ -62,6 +67,7 @@ class VerifyOptions:
     preemptions: int | None = None
     interrupts: int | None = None
     migrations: int = 0
+    requests: int | None = None
     sizes: tuple[int, ...] = ()
     knobs: Mapping[str, int] = field(default_factory=dict)
     cpus_alike: bool = True
@@ -76,6 +82,7 @@ class VerifyOptions:
 
     def __post_init__(self) -> None:
         at_least = {"operations": 1, "tasks": 1, "cpus": 1, "interrupts": 0, "preemptions": 0}
+        at_least["requests"] = 1
         for name, low in {**at_least, "migrations": 0}.items():
             value = getattr(self, name)
             if value is not None and value < low:
@@ -127,11 +134,11 @@ def verify(
     if others:
         what = f'"{options.target}" stands for {1 + len(others)} targets'
         raise InvalidOption(what, "TARGET", "name one: a proof is of one target")
-    built = build(target, options.compiler, "" if word == target.name else word, options.tier)
-    if find_environment(options.environment).device:
-        what = f'a search through all schedules of environment "{options.environment}" is too large'
-        raise InvalidOption(what, "--env", "take one without a device, or use plait fuzz")
-    environment = find_environment(options.environment).check(built.machine.info, target.name)
+    environment = find_environment(options.environment)
+    _check_device(options, environment)
+    word = "" if word == target.name else word
+    built = build(target, options.compiler, word, options.tier, environment.device)
+    environment = environment.check(built.machine.info, target.name)
     probe(options.out)
     proof = _Proof(options, built, environment)
     return proof.run(on_advance)
@@ -267,6 +274,8 @@ class _Proof:
             sizes=scope.sizes,
             knobs=tuple(dict(each) for each in scope.knobs),
             cpus_alike=scope.cpus_alike,
+            requests=scope.requests,
+            devices=tuple(each.to_json() for each in scope.devices),
             scenarios=len(self._done.numbers),
             scenarios_total=len(self._all),
             limited=self._done.limited,
@@ -281,9 +290,6 @@ class _Proof:
 
 def scope_of(options: VerifyOptions, environment: Environment, info: Mapping[str, Any]) -> Scope:
     """The scenarios that are meant. Raises InvalidOption for what the environment does not have."""
-    if environment.device is not None:
-        what = f'environment "{environment.name}" has a device'
-        raise InvalidOption(what, "--env", "proofs are of machines without one: up, smp, -irq")
     cpus = environment.cpus[0] if options.cpus is None else options.cpus
     if not environment.cpus[0] <= cpus <= min(environment.cpus[1], CPUS_MAX):
         low, high = environment.cpus
@@ -314,7 +320,22 @@ def scope_of(options: VerifyOptions, environment: Environment, info: Mapping[str
         sizes=options.sizes or (smallest,),
         knobs=readings(info["knobs"], options.knobs),
         cpus_alike=options.cpus_alike,
+        devices=_DEVICES if environment.device else (),
+        requests=(options.requests or 1) if environment.device else 0,
     )
+
+
+def _check_device(options: VerifyOptions, environment: Environment) -> None:
+    """Raises InvalidOption for what a proof with a device, or without one, cannot be about."""
+    if environment.device not in (None, DeviceKind.BLOCK):
+        what = f'a search through all schedules of environment "{environment.name}" is too large'
+        raise InvalidOption(what, "--env", "take virtio-blk, one without a device, or plait fuzz")
+    if options.requests is not None and not environment.device:
+        what = f'environment "{environment.name}" has no device to ask for anything'
+        raise InvalidOption(what, "--requests", "take virtio-blk")
+    if options.preemptions is not None and environment.device:
+        what = f"{options.preemptions} preemptions: with a device there is no bound on them"
+        raise InvalidOption(what, "--preemptions", "leave it out: any number is tried")
 
 
 def _is_warning(finding: Finding) -> bool:

@@ -48,6 +48,14 @@ _Interrupts = Annotated[
     ),
 ]
 _Migrations = Annotated[int, typer.Option(metavar="K", help="At most.")]
+_Requests = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Where there is a device: of the operations, at most. Default: 1.",
+        show_default=False,
+    ),
+]
 _Tasks = Annotated[
     int | None,
     typer.Option(metavar="N", help="At most. Default: 2, as the environments.", show_default=False),
@@ -108,6 +116,7 @@ def verify(
     preemptions: _Preemptions = None,
     interrupts: _Interrupts = None,
     migrations: _Migrations = 0,
+    requests: _Requests = None,
     tasks: _Tasks = None,
     cpus: _Cpus = None,
     size: _Size = None,
@@ -137,6 +146,7 @@ def verify(
             preemptions=preemptions,
             interrupts=interrupts,
             migrations=migrations,
+            requests=requests,
             sizes=tuple(size or ()),
             knobs=dict(_knob(text) for text in knob or ()),
             cpus_alike=cpus_alike,

@@ -18,7 +18,8 @@ class Coverage:
     sizes: bytes of allocations. knobs: the settings. scenarios: explored, of scenarios_total.
     limited: those of them to which the bound on preemptions was applied. classes: of equivalent
     executions. gave_up: classes without an end. failures: classes that failed. seconds: wall clock
-    of this run. reasons: why some scenarios are missing or unfinished, with how many.
+    of this run. reasons: why some scenarios are missing or unfinished, with how many. requests: of
+    the operations, at most and at least one, where there are devices: settings of the one there is.
     """
 
     target: str
@@ -42,6 +43,8 @@ class Coverage:
     failures: int
     seconds: float
     reasons: Mapping[str, int]
+    requests: int = 0
+    devices: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -72,6 +75,7 @@ def coverage_lines(coverage: Coverage) -> list[Text]:
     rows = {
         "scenarios": _scenarios(coverage),
         "schedules": _schedules(coverage),
+        **({"device": _device(coverage)} if coverage.devices else {}),
         "knobs": _knobs(coverage.knobs),
         "memory": f"{MEMORY_MODEL}; all checks on every execution",
         "alike": _alike(coverage),
@@ -103,7 +107,10 @@ def _scenarios(coverage: Coverage) -> str:
         parts.append(_up_to(coverage.interrupts, "interrupt"))
     cpus = "1 CPU" if coverage.cpus == 1 else f"{coverage.cpus} CPUs"
     sizes = ", ".join(map(str, coverage.sizes))
-    who = f"{_up_to(coverage.operations, 'operation')} by {' and '.join(parts)}"
+    many = coverage.requests > 1
+    asked = f", 1 to {coverage.requests} of them requests" if many else ", 1 of them a request"
+    of_them = asked if coverage.devices else ""
+    who = f"{_up_to(coverage.operations, 'operation')}{of_them} by {' and '.join(parts)}"
     return f"{count}: {who} on {cpus}, objects of {sizes} bytes"
 
 
@@ -118,8 +125,17 @@ def _schedules(coverage: Coverage) -> str:
         text = f"all with at most {coverage.preemptions} preemptions, up to equivalence"
     elif limited:
         text += f" ({limited:,} scenarios: at most {coverage.preemptions})"
-    text += f", {_at_most(coverage.interrupts, 'interrupt')}"
+    interrupts = _at_most(coverage.interrupts, "interrupt")
+    text += f", {'any order of what the device does' if coverage.devices else interrupts}"
     return f"{text}, {_at_most(coverage.migrations, 'migration')}"
+
+
+def _device(coverage: Coverage) -> str:
+    first = coverage.devices[0]
+    both = [name for name in first if any(each[name] != first[name] for each in coverage.devices)]
+    on = [name for name, value in first.items() if value is True and name not in both]
+    parts = [f"a queue of {first['queue_size']}", *on, *(f"{name} or not" for name in both)]
+    return f"{first['kind']}: {', '.join(parts).replace('_', ' ')}; its interrupt to any CPU"
 
 
 def _at_most(count: int, what: str) -> str:
@@ -142,6 +158,8 @@ def _alike(coverage: Coverage) -> str:
     what = ["slots", "tasks"]
     if coverage.interrupts > 1:
         what.append("interrupt lines")
+    if coverage.devices:
+        what.append("sectors")
     if coverage.cpus > 1 and coverage.cpus_alike:
         what.append("CPUs")
     names = f"{', '.join(what[:-1])} and {what[-1]}"
