@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import permutations, product
 
-from plait.device import DeviceSpec
-from plait.scenario import InterruptSpec, Knobs, Op, OpKind, Scenario, TaskSpec
+from plait.scenario import DeviceSpec, InterruptSpec, Knobs, Op, OpKind, Scenario, TaskSpec
 
 PAGES = 64
+_NO_CPU = -1  # to which the interrupt of no device goes
 
 
 class _What(IntEnum):
@@ -68,12 +68,12 @@ def scenarios(scope: Scope) -> Iterator[Scenario]:
 
 def _layouts(scope: Scope, operations: int) -> Iterator[_Layout]:
     seen: set[_Layout] = set()
-    vectors = scope.cpus if scope.devices else 1
+    vectors = range(scope.cpus) if scope.devices else (_NO_CPU,)
     for tasks in range(1, scope.tasks + 1):
         for lines in range(scope.interrupts + 1):
             for programs in _programs(operations, tasks + lines, scope):
                 homes = [range(scope.cpus)] * (tasks + lines)
-                for *cpus, vector in product(*homes, range(vectors)):
+                for *cpus, vector in product(*homes, vectors):
                     places = tuple(zip(cpus, programs, strict=True))
                     layout = _smallest((places[:tasks], places[tasks:], vector), scope)
                     if layout not in seen:
@@ -181,7 +181,8 @@ def _renamed(
         )
         return cpus[cpu], named
 
-    return tuple(map(again, tasks)), tuple(map(again, lines)), cpus[vector]
+    way = vector if vector == _NO_CPU else cpus[vector]
+    return tuple(map(again, tasks)), tuple(map(again, lines)), way
 
 
 def _of(what: _What, slots: dict[int, int], sectors: dict[int, int]) -> dict[int, int]:

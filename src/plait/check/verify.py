@@ -24,7 +24,6 @@ from plait.check.saving import Start, probe, record_of
 from plait.check.searching import explain
 from plait.check.values import JOBS_MAX, Failure, FuzzOptions
 from plait.codec import Tier
-from plait.device import DeviceKind, DeviceSpec
 from plait.discovery import select
 from plait.environment import Environment, find_environment
 from plait.errors import EngineBug, InvalidOption, suggestion
@@ -32,7 +31,7 @@ from plait.exhaustive import Bounds, Explored
 from plait.machine import default_limits
 from plait.programs import Scope, readings, scenarios
 from plait.report import Coverage
-from plait.scenario import CPUS_MAX, Scenario
+from plait.scenario import CPUS_MAX, DeviceKind, DeviceSpec, Scenario
 from plait.search import Finding, SearchOptions
 from plait.verdict import Failed
 
