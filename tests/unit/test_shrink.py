@@ -270,7 +270,7 @@ def test_mutated_programs_are_sound_and_may_be_simpler() -> None:
         assert sound(scenario) and scenario.tasks
         if size >= (contexts, operations):
             assert deviations == len(SCHEDULE) - 1
-            assert size[0] <= contexts + 1 and size[1] <= operations + 3
+            assert size[0] <= contexts + 2 and size[1] <= operations + 3
             fewer += 1
         else:
             assert deviations == len(SCHEDULE)

@@ -19,7 +19,7 @@ from plait.shrink.edit import Place, programs, without_operations
 
 EXECUTIONS = 60_000  # of one certification
 EXECUTIONS_WITH_DEVICE = 15_000  # each takes longer
-_OPERATIONS_MAX = 8  # of a program: of so many, all parts are still few
+_OPERATIONS_MAX = 12  # of a program: of so many, all parts are still few
 _ROUNDS = 3
 
 Judge = Callable[[Candidate], Judged | None]

@@ -32,6 +32,7 @@ _STEPPED = 120_000  # executions of a hunt over simpler programs
 _MUTANTS = 1_500  # programs
 _MUTATED = 200_000  # executions of a hunt over those
 _DRAWN = 120_000  # executions of a hunt over drawn ones
+_PLAIN_MORE = 6  # operations of programs that may fail without any deviation: one execution each
 _MORE_FOR_SAMPLES = 3
 _ONE_MAX = 6_000  # executions of one program
 _ONE_MIN = 400
@@ -74,7 +75,9 @@ class Hunter:
         random = Random(repr(judged.candidate.scenario.to_json()))
         deviations = judged.size.deviations
         count = self._budget(_MUTANTS, deviations)
-        made = mutated_programs(judged, self._knobs(), random, count)
+        environment = ENVIRONMENTS.get(self._content.environment)
+        interrupts = environment is not None and environment.interrupts[1] > 0
+        made = mutated_programs(judged, self._knobs(), random, count, interrupts)
         yield from self._swept(list(made), self._budget(_MUTATED, deviations))
 
     def _swept(
@@ -98,7 +101,8 @@ class Hunter:
         """Small programs by chance, swept: larger ones where that saves a deviation, too."""
         deviations, contexts, operations, *_ = judged.size
         if deviations > 0:
-            larger = (contexts + CONTEXTS_MORE, operations + OPERATIONS_MORE)
+            more = OPERATIONS_MORE if deviations > 1 else _PLAIN_MORE
+            larger = (contexts + CONTEXTS_MORE, operations + more)
             yield from self._drawn(deviations - 1, larger)
         yield from self._drawn(deviations, (contexts, operations))
 

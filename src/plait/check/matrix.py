@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from plait import __version__
+from plait.check.pools import end_at_once
 from plait.check.repeat import build
 from plait.check.saving import probe
 from plait.check.searching import fuzz, tiers_of
@@ -127,8 +128,7 @@ def matrix(
         except BrokenProcessPool:
             raise EngineBug("a process of the matrix died") from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            _end(pool)
+            end_at_once(pool)
             raise
     state.forget()
     return [known[task] for task in tasks]
@@ -164,12 +164,6 @@ def _plan(
 
 def _ignore() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and decides
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    for process in list((pool._processes or {}).values()):  # nothing public ends a running search
-        with suppress(OSError):
-            process.terminate()
 
 
 def _built(target: Target, tier: Tier, options: MatrixOptions) -> dict[DeviceKind | None, str]:

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from plait import __version__
+from plait.check.pools import end_at_once
 from plait.check.proving import Part, State, Work, begin, explore
 from plait.check.repeat import Built, build
 from plait.check.saving import Start, probe, record_of
@@ -208,7 +208,7 @@ class _Proof:
         pool = ProcessPoolExecutor(
             options.jobs, mp_context=context, initializer=begin, initargs=(work,)
         )
-        queue, in_time = list(reversed(left)), True
+        queue, in_time, due = list(reversed(left)), True, 0.0
         running: set[Future[list[Part]]] = set()
         try:
             while queue or running:
@@ -218,17 +218,20 @@ class _Proof:
                 finished, running = wait(running, _SLICE_SECONDS, FIRST_COMPLETED)
                 for future in finished:
                     in_time = self._take(future.result()) and in_time
-                told()
+                if time.monotonic() >= due:  # it looks at all scenarios
+                    told()
+                    due = time.monotonic() + _SLICE_SECONDS
                 if not in_time or (self._findings and not options.keep_going):
                     break
                 self._state.save(self._done, seldom=True)
         except BrokenProcessPool:
             raise EngineBug("a process of the proof died") from None
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list((pool._processes or {}).values()):  # as in check/matrix.py
-                with suppress(OSError):
-                    process.terminate()
+            if running:
+                end_at_once(pool)
+            else:
+                pool.shutdown()
+        told()
         return in_time
 
     def _batch(self, queue: list[int], jobs: int) -> list[tuple[int, Scenario]]:

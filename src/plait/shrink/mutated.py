@@ -20,17 +20,23 @@ from plait.shrink.programs import Asked, Knobs, as_task
 _STEPS_MAX = 4
 _SLOTS_MAX = 24
 OPERATIONS_MORE = 3  # than the failing program has, where deviations are saved
-CONTEXTS_MORE = 1
+CONTEXTS_MORE = 2  # an interrupt line that runs once
+_LINES_MAX = 2  # as many as environments have
 
 Specs = dict[Program, TaskSpec | InterruptSpec]
 Step = Callable[[Scenario, Random], Scenario]
 
 
-def mutated_programs(judged: Judged, knobs: Knobs, random: Random, count: int) -> Iterator[Asked]:
-    """So many programs that are simpler than this execution, or would be with fewer deviations."""
+def mutated_programs(
+    judged: Judged, knobs: Knobs, random: Random, count: int, interrupts: bool = False
+) -> Iterator[Asked]:
+    """So many programs that are simpler than this execution, or would be with fewer deviations.
+
+    interrupts: there may be interrupt lines that the execution does not have.
+    """
     scenario, schedule = judged.candidate
     contexts, operations = program_size(scenario)
-    steps = [*_STEPS, *([_knob_step(knobs)] if knobs else [])]
+    steps = [*_STEPS, *([_knob_step(knobs)] if knobs else []), *([_as_line] if interrupts else [])]
     for _ in range(count):
         made = scenario
         try:
@@ -143,6 +149,22 @@ def _line_as_task(scenario: Scenario, random: Random) -> Scenario:
     cpu = random.randrange(scenario.cpus)
     task = TaskSpec(cpu, random.random() < 0.5, scenario.interrupts[line].ops)
     return as_task(scenario, line, random.randint(0, len(scenario.tasks)), task)
+
+
+def _as_line(scenario: Scenario, random: Random) -> Scenario:
+    """A line, that runs once, does what a task did in a row: an interrupt needs no way back."""
+    made = dict(programs(scenario))
+    name = random.choice([name for name in made if name[0] is ContextKind.TASK])
+    ops = made[name].ops
+    if not ops or len(scenario.interrupts) >= _LINES_MAX:
+        return scenario
+    first = random.randrange(len(ops))
+    last = random.randint(first + 1, len(ops))
+    rest = _with_ops(made, name, (*ops[:first], *ops[last:]))
+    if not rest[name].ops and len(scenario.tasks) > 1:
+        del rest[name]
+    line = (ContextKind.IRQ, len(scenario.interrupts))
+    return _changed(scenario, {**rest, line: InterruptSpec(None, 1, ops[first:last])})
 
 
 def _split(scenario: Scenario, random: Random) -> Scenario:
