@@ -224,7 +224,7 @@ class Live:
     def drop_line(self) -> None:
         """Takes back the last line, which has not fired."""
     def steps(self, context: str, count: int, choice: int = 0) -> int:
-        """Lets it take so many steps, while it can go on; how many it took.
+        """Lets it take so many steps, while it can go on; how many it took. -n: all but n.
 
         choice: what the first of a device is.
         """

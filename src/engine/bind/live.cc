@@ -62,7 +62,7 @@ class PythonLive {
     live_.drop_line();
   }
 
-  uint32_t steps(const std::string& who, uint32_t count, uint8_t choice) {
+  uint32_t steps(const std::string& who, int32_t count, uint8_t choice) {
     ContextId id;
     if (!parse(who, id)) throw nb::value_error(("no context is called \"" + who + "\"").c_str());
     uint32_t taken = 0;

@@ -36,9 +36,14 @@ void Live::run(Script::Then then, const Act& act) {
   }
 }
 
-uint32_t Live::steps(ContextId who, uint32_t steps, uint8_t choice) {
-  Act act{Act::Kind::kSteps, who, std::min(steps, kForever), {}, 0, false, choice};
+uint32_t Live::steps(ContextId who, int32_t steps, uint8_t choice) {
+  const uint32_t left = steps < 0 ? 0u - static_cast<uint32_t>(steps) : 0;
+  Act act{Act::Kind::kSteps, who, left != 0 ? kForever : static_cast<uint32_t>(steps), {}, 0, false, choice};
   run(Script::Then::kSteps, act);
+  if (left != 0 && !failed() && script_.taken() > 1) {  // now it is known how many there are
+    act.steps = script_.taken() > left ? script_.taken() - left : 1;
+    run(Script::Then::kSteps, act);
+  }
   script_.keep();
   if (script_.idle() && !failed() && who.kind == ContextKind::kIrq) {  // it will come before what moves next
     act.most = true;

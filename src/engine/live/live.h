@@ -31,8 +31,9 @@ class Live {
   void drop_line() { scenario_.lines.pop_back(); }
   void place(uint32_t task, CpuId cpu) { scenario_.tasks[task].cpu = cpu; }  // of one that has not begun
 
-  // Lets the context take steps as long as it can go on; how many it took. `choice`: what the first of a device is.
-  uint32_t steps(ContextId who, uint32_t steps, uint8_t choice = 0);
+  // Lets the context take steps as long as it can go on; how many it took. Negative: all that it can take but so many,
+  // and one at least. `choice`: what the first of a device is.
+  uint32_t steps(ContextId who, int32_t steps, uint8_t choice = 0);
   // Lets what runs on its CPU go on until the task can be switched in, which takes a step. False: it never could.
   bool preempt(uint32_t task);
   // Starts the handler. Where nothing can move, it comes before whatever moves next; one may wait so. False: interrupts

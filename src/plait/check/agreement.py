@@ -251,12 +251,15 @@ class _Translation:
         if not at or deviation.context.kind is ContextKind.START or context not in self._said.of:
             return [(at, 0)]
         steps = self._steps(done)
-        number, first, last = self._said.operation(context, at - 1)
-        low, high = steps.span(context, number)
-        mine = self._said.labels(context, first, last)
-        matcher = SequenceMatcher(None, mine, steps.labels(context, low, high), autojunk=False)
-        target, there = _counterpart(matcher.get_matching_blocks(), at - first)
-        target += low
+        if deviation.context.kind is ContextKind.DEVICE:  # the machine's, so it steps alike in both
+            low, high, target, there = 0, len(steps.of.get(context, [])), at, True
+        else:
+            number, first, last = self._said.operation(context, at - 1)
+            low, high = steps.span(context, number)
+            mine = self._said.labels(context, first, last)
+            matcher = SequenceMatcher(None, mine, steps.labels(context, low, high), autojunk=False)
+            target, there = _counterpart(matcher.get_matching_blocks(), at - first)
+            target += low
         near = sorted(range(low, high + 1), key=lambda place: abs(place - target))
         near = near[: _DISTANCE_MAX + 1]
         return [(place, abs(place - target) if there else None) for place in near]

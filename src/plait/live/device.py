@@ -79,12 +79,13 @@ class DeviceMoves(ABC):
     def let_device(self, queue: int = 0, *, choice: int = 0, steps: int = ALL_STEPS) -> int:
         """Lets the device go on with a queue for up to `steps` steps; how many it took.
 
+        Negative: all but so many, as in `run`.
         choice: what the first of them is: one of `choices`, or 0, what it would do by itself.
         """
         name = ContextId(ContextKind.DEVICE, self._queue(queue))
-        if steps < 1:
+        if steps == 0:
             return 0
-        taken = self._live.steps(str(name), min(steps, ALL_STEPS), choice)
+        taken = self._live.steps(str(name), max(-ALL_STEPS, min(steps, ALL_STEPS)), choice)
         self._look()
         return taken
 

@@ -165,14 +165,16 @@ class LiveRun(DeviceMoves):
     def run(self, context: int | str, steps: int = ALL_STEPS) -> int:
         """Lets a task (its number) or any context (its name) take up to `steps` steps.
 
-        Preempts what runs on its CPU if it must and may. Returns how many steps it took: fewer when
-        it has nothing left to do, waits, or cannot have its CPU.
+        Negative: all that it can take but so many, and one at least: a cut that stays in its place
+        when what comes before it takes more or fewer steps. Preempts what runs on its CPU if it
+        must and may. Returns how many steps it took: fewer when it has nothing left to do, waits,
+        or cannot have its CPU.
         """
         name = context if isinstance(context, str) else f"task {self._check_task(context)}"
         self._check_over()
-        if steps < 1:
+        if steps == 0:
             return 0
-        taken = self._live.steps(name, min(steps, ALL_STEPS))
+        taken = self._live.steps(name, max(-ALL_STEPS, min(steps, ALL_STEPS)))
         self._look()
         return taken
 
