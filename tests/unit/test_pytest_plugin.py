@@ -297,8 +297,8 @@ def test_ctrl_c(project: Project, workers: str) -> None:
     time.sleep(0.3)  # the search is under way
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=30)
-    assert process.returncode == 2, said
-    assert "KeyboardInterrupt" in said
+    # Who says so first, the controller or a worker, and in which words, is up to pytest-xdist.
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, said
     codec.load(project.files()[0])
 
 
