@@ -16,6 +16,7 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
 
+from plait.environment import find_environment
 from plait.hypothesis import AllocatorMachine, assert_survives, scenarios
 from plait.hypothesis.machine import _rules_for
 from plait.hypothesis.surviving import EXECUTIONS_DEFAULT, search_schedules
@@ -70,9 +71,8 @@ def idle(machine: type[AllocatorMachine]) -> type[RuleBasedStateMachine]:
         method.__name__ = name
         return rule(**arguments)(method)
 
-    names: dict[str, object] = {
-        name: nothing(name, arguments) for name, arguments in _rules_for(machine).items()
-    }
+    rules = _rules_for(machine, find_environment(machine.env))
+    names: dict[str, object] = {name: nothing(name, rules[name]) for name in rules}
     names["objects"] = AllocatorMachine.objects
     return type("Idle", (RuleBasedStateMachine,), names)
 
@@ -80,7 +80,7 @@ def idle(machine: type[AllocatorMachine]) -> type[RuleBasedStateMachine]:
 def stateful(target: str, env: str, examples: int) -> None:
     machine = machine_of(target, env)
     machine()  # built
-    rules = len(_rules_for(machine))
+    rules = len(_rules_for(machine, find_environment(env)))
     chosen = options(examples)
     rates = {
         name: examples / seconds(lambda one=one: run_state_machine_as_test(one, settings=chosen))
