@@ -104,7 +104,10 @@ def _interruptions() -> Iterator[Callable[[], bool]]:
         seen.append(number)
 
     try:
-        old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        # What was ignored when we began, as Ctrl-C is in the background, still is.
+        minded = (signal.SIGINT, signal.SIGTERM)
+        heard = [number for number in minded if signal.getsignal(number) is not signal.SIG_IGN]
+        old = {number: signal.signal(number, note) for number in heard}
     except ValueError:  # not on the main thread: whoever owns that decides about signals
         yield lambda: False
         return

@@ -18,6 +18,7 @@ import pytest
 
 import plait
 from plait import machine, native
+from plait.errors import InvalidOption
 from plait.search import Progress
 
 MEMORY = 1 << 56
@@ -308,6 +309,11 @@ class FakeWorker:
         progress = Progress(executions=self.executions, seconds=0.1, groups={7: len(found)})
         done = self.executions >= self.start.executions or bool(found and self.start.content)
         return done, progress, found
+
+
+def refuse(index: int) -> "FakeWorker":
+    """A start that is a mistake; here, where other processes find it."""
+    raise InvalidOption("no such strategy", "--strategy", "take another")
 
 
 class FakeStart:

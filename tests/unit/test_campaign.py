@@ -5,13 +5,16 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from plait.campaign import Budget, run
 from plait.errors import InvalidOption
 from plait.search import Progress
-from unit.fake_engine import FakeStart, FakeWorker
+from unit.fake_engine import FakeStart, refuse
 
 
 def test_one_worker_runs_here_until_it_is_done() -> None:
@@ -69,9 +72,36 @@ def test_a_killed_process_is_told_and_the_others_go_on() -> None:
     assert done.progress.executions == 40 + 100
 
 
+@contextmanager
+def handled(number: int, handler: Any) -> Iterator[None]:
+    """However whoever runs these tests was started: in the background Ctrl-C is ignored."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    """A search in the background of a shell is not ended by Ctrl-C on what runs in front."""
+    with handled(signal.SIGINT, signal.SIG_IGN):
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        start = FakeStart(executions=10**9)
+        done = run(start, Budget(1, seconds=0.5, slice_seconds=0.01, stop_on_record=False))
+        timer.join()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert not done.interrupted
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_what_was_found(jobs: int, number: int) -> None:
+    with handled(number, signal.default_int_handler):
+        ends_with_what_was_found(jobs, number)
+
+
+def ends_with_what_was_found(jobs: int, number: int) -> None:
     before = signal.getsignal(number)
     # Later than two interpreters need to start, or the processes would have nothing to tell.
     timer = threading.Timer(0.3 if jobs == 1 else 3.0, os.kill, (os.getpid(), number))
@@ -83,10 +113,6 @@ def test_a_signal_ends_it_with_what_was_found(jobs: int, number: int) -> None:
     assert done.interrupted
     assert done.records == ["failure of 0"]
     assert signal.getsignal(number) is before
-
-
-def refuse(index: int) -> FakeWorker:
-    raise InvalidOption("no such strategy", "--strategy", "take another")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
