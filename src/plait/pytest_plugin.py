@@ -5,6 +5,7 @@ Loaded by pytest wherever Plait is installed, so it costs nothing until a test a
 itself is imported then. `-p no:plait` leaves it out. What it does is in plait.check.suite.
 """
 
+import json
 import secrets
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from plait.check.suite import Case, Outcome, Regression, SuiteOptions
-    from plait.report import Cell, Explained
+    from plait.report import Explained
 
 _MARKER = (
     "plait(target=…, env=…, tier=…, expect=…, tiers=…): of the cells that plait_cell stands for,"
@@ -181,7 +182,7 @@ class PlaitCell:
         except UnsupportedEnvironment as error:
             if self.case.expect is not None:
                 pytest.fail(str(error), pytrace=False)
-            pytest.skip(str(error))
+            pytest.skip(str(error))  # nothing was declared there, so nothing is left out
         except _user_error() as error:
             pytest.fail("\n".join([str(error), getattr(error, "output", "")]), pytrace=False)
         if outcome.result.interrupted:
@@ -196,11 +197,10 @@ class PlaitCell:
         from plait.check.suite import smaller
 
         outcome = self.search(**changes)
-        found = [failure.explained for failure in outcome.result.failures]
-        self._item.user_properties += _properties(outcome.cell, self.options)
         if outcome.problem:
-            found = smaller(outcome)
-        _add_reports(self._item, found)
+            outcome = smaller(outcome)
+        self._item.user_properties += _properties(outcome, self.options)
+        _add_reports(self._item, [each.explained for each in outcome.result.failures])
         if outcome.problem:
             pytest.fail(f"{outcome.problem} (seed {self.options.seed})", pytrace=False)
         return outcome
@@ -262,10 +262,11 @@ def pytest_runtest_makereport(
     return report
 
 
-def _properties(cell: "Cell", options: "SuiteOptions") -> Iterator[tuple[str, object]]:
+def _properties(outcome: "Outcome", options: "SuiteOptions") -> Iterator[tuple[str, object]]:
     """What is known of a searched cell, for JUnit and for the summary."""
-    row = cell.to_row() | {"seed": options.seed, "profile": options.profile.name}
-    for name, value in row.items():
+    more = {"seed": options.seed, "profile": options.profile.name}
+    more["failure_files"] = json.dumps(outcome.files)
+    for name, value in (outcome.cell.to_row() | more).items():
         if value is not None:
             yield f"{_ROW}.{name}", value
 

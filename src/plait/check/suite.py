@@ -17,12 +17,12 @@ from plait.check.replaying import replay
 from plait.check.same import same_kind
 from plait.check.searching import fuzz
 from plait.check.shrinking import shrink_file
-from plait.check.values import FuzzOptions, Replayed, Result, TierChoice
+from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice
 from plait.codec import Tier
 from plait.discovery import discover, load, select
 from plait.environment import find_environment
 from plait.errors import InvalidFailureFile, InvalidOption, UserError, printable, suggestion
-from plait.report import Cell, Explained
+from plait.report import Cell
 from plait.search import SEED_MAX
 from plait.target import Expect, Target
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict
@@ -167,9 +167,13 @@ class Outcome:
     problem: str
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """All that was saved: a race lies beside what it leads to."""
+        return tuple(str(each.file) for each in self.result.failures if each.file)
+
+    @property
     def cell(self) -> Cell:
         """As a matrix has it."""
-        failure = self.result.failures[0] if self.result.failures else None
         return Cell(
             target=self.case.target,
             environment=self.case.environment,
@@ -178,7 +182,7 @@ class Outcome:
             verdict=self.result.verdict,
             executions=self.result.progress.executions,
             seconds=self.result.progress.seconds,
-            file=str(failure.file) if failure and failure.file else None,
+            file=next(iter(self.files), None),
         )
 
 
@@ -215,21 +219,22 @@ def _problem(case: Case, result: Result) -> str:
             return f"{where} came out differently the second time: a bug in Plait, or hidden input"
 
 
-def smaller(outcome: Outcome) -> list[Explained]:
-    """The reports of its failures, made smaller where that succeeds; the files are replaced."""
-    reports = []
-    for failure in outcome.result.failures:
-        reports.append(failure.explained)
-        if failure.file is None or not isinstance(failure.verdict, Failed):
-            continue
-        try:
-            shrunk = shrink_file(failure.file, target=outcome.case.word)
-        except UserError:
-            continue  # what was found is there, and said
-        reports[-1] = shrunk.explained
-        if shrunk.file != failure.file:
-            failure.file.unlink(missing_ok=True)
-    return reports
+def smaller(outcome: Outcome) -> Outcome:
+    """The same with its failures made smaller, where that succeeds; the files are replaced."""
+    failures = tuple(_smaller(each, outcome.case.word) for each in outcome.result.failures)
+    return replace(outcome, result=replace(outcome.result, failures=failures))
+
+
+def _smaller(failure: Failure, word: str) -> Failure:
+    if failure.file is None or not isinstance(failure.verdict, Failed):
+        return failure
+    try:
+        shrunk = shrink_file(failure.file, target=word)
+    except UserError:
+        return failure  # what was found is there, and said
+    if shrunk.file != failure.file:
+        failure.file.unlink(missing_ok=True)
+    return replace(failure, file=shrunk.file, explained=shrunk.explained, content=shrunk.content)
 
 
 # ---- regressions

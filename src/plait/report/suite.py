@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test suite prints at its end: target × environment, and what there is beside it.
 
-Made of rows as `Cell.to_row` has them, because they come from other processes. No times: two runs
-of a suite with fixed seeds print the same.
+Made of rows as `Cell.to_row` has them, and `failure_files`, all that were saved, as JSON; they come
+from other processes. No times: two runs of a suite with fixed seeds print the same.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ def suite_lines(rows: Sequence[Row], with_files: bool) -> list[Text]:
         lines.append(Text(f"{_name(row)} · {row['env']}: {row.get('expect', 'pass')} was declared"))
         if "failure_file" in row:
             lines.append(Text(f"  plait replay {row['failure_file']}"))
-    saved = sorted(row["failure_file"] for row in rows if "failure_file" in row)
+    saved = sorted({file for row in rows for file in json.loads(row["failure_files"])})
     executions = sum(row["executions"] for row in rows)
     total = f"{len(rows) - len(wrong)} of {len(rows)} cells as declared, {executions:,} executions"
     if saved:
