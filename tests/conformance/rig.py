@@ -38,7 +38,7 @@ FOLDERS = {
     "models": ROOT / "targets",  # the shipped ones once more, in their other tier
 }
 STRATEGIES = tuple(os.environ.get("PLAIT_STRATEGIES", "random pct pos surw rff portfolio").split())
-SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.15"))  # of a search that is to find nothing
+SECONDS = float(os.environ.get("PLAIT_SECONDS", "0.25"))  # of a search that is to find nothing
 # Of CPU time: only for the target that nothing else ends, and that has nothing else to do.
 HANG_MS = {"loop-without-accesses": 1}
 
@@ -182,9 +182,8 @@ def timeless(progress: Progress) -> Progress:
 
 def page_size(rigged: Rig, preset: Preset = Preset.SMALL) -> int:
     """Bytes in a page under this preset."""
-    return rigged.machine.info[
-        "page_size_small" if preset is Preset.SMALL else "page_size_real"  # type: ignore[literal-required]
-    ]
+    info = rigged.machine.info
+    return info["page_size_small"] if preset is Preset.SMALL else info["page_size_real"]
 
 
 def size_max(rigged: Rig) -> int:

@@ -2,7 +2,7 @@
 """Sound targets pass: in every environment that they are for, under every strategy.
 
 A false alarm is worse than a missed bug: it sends a person looking for something that is not there.
-PLAIT_SECONDS makes these searches longer than the moment that fits into every test
+PLAIT_SECONDS makes these searches longer than the quarter second that fits into every test
 run.
 """
 

@@ -169,6 +169,7 @@ def test_other_optimisation(flag: str, original: tuple[Path, Path], tmp_path: Pa
 
 
 def test_another_compiler(original: tuple[Path, Path]) -> None:
+    # What is asked is about two compilers; .ci/run makes sure that both are there.
     if shutil.which("clang++") is None or shutil.which("g++") is None:
         pytest.skip("platform: needs both g++ and clang++")
     folder, file = original

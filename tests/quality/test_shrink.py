@@ -117,7 +117,7 @@ def test_what_ended_in_two_shapes(
         assert failures, seed
         content = failures[0].content
         built = build(load(name), None, "", content.tier)
-        done, _ = check.shrink_failure(built, content, check.Budget(seconds=600))
+        done, _ = check.shrink_failure(built, content, check.Budget(seconds=60))
         assert done.judged.size[:3] == shape, (seed, done.judged.size)
 
 

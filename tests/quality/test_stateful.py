@@ -24,7 +24,8 @@ SECONDS = 60.0  # of CPU time
 DRIVERS = Path(__file__).resolve().parents[2] / "targets" / "drivers"
 CALLS = 8
 
-# Odds, from 2,000 examples each: one in 100 or more fails as looked for; 60 s are some 10,000.
+# Odds: one example in some hundred fails as looked for, of D1 one in some thousand; 60 s of a core
+# that has nothing else to do are some 18,000.
 SETTINGS = settings(
     max_examples=100_000,
     stateful_step_count=14,
