@@ -2,8 +2,6 @@
 //
 // From a source file to a replayed failure without Python: the target `original`, compiled here and now, searched in
 // all four environments. What the sanitizers, other compilers and other processors see of the whole engine is this.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -12,6 +10,7 @@
 #include <set>
 
 #include "expect.h"
+#include "folder.h"
 #include "search/search.h"
 #include "strategy/registry.h"
 #include "strategy/replay.h"
@@ -30,18 +29,6 @@ constexpr Environment kUp{{1, 1}, {2, 2}, {0, 0}, false};
 constexpr Environment kUpIrq{{1, 1}, {2, 2}, {1, 2}, false};
 constexpr Environment kSmp{{2, 3}, {2, 4}, {0, 0}, true};
 constexpr Environment kSmpIrq{{2, 3}, {2, 4}, {1, 2}, true};
-
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/end_to_end_test.XXXXXX";
-    if (mkdtemp(name) == nullptr) std::exit(2);
-    path = name;
-  }
-  ~Folder() {
-    if (std::system(("rm -rf " + path).c_str()) != 0) std::perror(path.c_str());
-  }
-};
 
 int shell(const std::string& command) { return std::system(command.c_str()); }
 
@@ -82,7 +69,7 @@ std::string build_original(const std::string& folder) {
 
 // One machine and one target for all tests of the process, as in the Python module.
 struct Bench {
-  Folder folder;
+  const Folder folder("end_to_end_test");
   Machine machine{process_hot()};
   NativeTarget target{build_original(folder.path), bind_runtime(machine)};
   Bench() {

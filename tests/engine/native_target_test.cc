@@ -15,23 +15,14 @@
 #include <thread>
 
 #include "expect.h"
+#include "folder.h"
 
 using namespace plait;
 
 namespace {
 
-struct Folder {
-  std::string path;
-  Folder() {
-    char name[] = "/tmp/native_target_test.XXXXXX";
-    path = mkdtemp(name) ? name : "/tmp";
-  }
-  ~Folder() {
-    if (std::system(("rm -rf " + path).c_str()) != 0) std::perror(path.c_str());
-  }
-};
 std::string in_folder(const std::string& name) {
-  static Folder folder;
+  static const Folder folder("native_target_test");
   return folder.path + "/" + name;
 }
 

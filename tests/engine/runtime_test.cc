@@ -9,6 +9,7 @@
 #include <chrono>
 #include <climits>
 
+#include "folder.h"
 #include "runtime_test_build.h"
 #include "runtime_test_cpp.h"
 #include "runtime_test_targets.h"
@@ -360,11 +361,9 @@ int main(int argc, char** argv) {
   }
   g_archives = argv[1];
   g_repository = argv[2];
-  char folder[] = "/tmp/plait-runtime-test-XXXXXX";
-  if (mkdtemp(folder) == nullptr) return 2;
-  g_folder = folder;
+  const Folder folder("runtime_test");
+  g_folder = folder.path;
   for (const Toolchain& tools : toolchains()) test_toolchain(tools, argc > 3);
-  run("rm -rf " + g_folder);
   std::printf(g_failures == 0 ? "ok\n" : "%d failures\n", g_failures);
   return g_failures == 0 ? 0 : 1;
 }

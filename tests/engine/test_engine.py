@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def run(command: list[str], seconds: int, **more: object) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], seconds: int, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         text=True,
@@ -68,7 +69,7 @@ def run(command: list[str], seconds: int, **more: object) -> subprocess.Complete
         stderr=subprocess.STDOUT,
         timeout=seconds,
         check=False,
-        **more,  # type: ignore[call-overload]
+        **more,
     )
 
 
