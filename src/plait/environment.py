@@ -124,23 +124,18 @@ ENVIRONMENTS: dict[str, Environment] = {
             interrupts=(1, 2),
             migration=True,
         ),
-        Environment(
-            "virtio-blk",
-            "one to three CPUs, one to three tasks that migrate, a block device and its driver",
-            cpus=(1, 3),
-            tasks=(1, 3),
-            interrupts=(0, 0),
-            migration=True,
-            device=DeviceKind.BLOCK,
-        ),
-        Environment(
-            "virtio-net",
-            "one to three CPUs, one to three tasks that migrate, a network device and its driver",
-            cpus=(1, 3),
-            tasks=(1, 3),
-            interrupts=(0, 0),
-            migration=True,
-            device=DeviceKind.NET,
+        *(
+            Environment(
+                kind.value,
+                "one to three CPUs, one to three tasks that migrate, "
+                f"a {word} device and its driver",
+                cpus=(1, 3),
+                tasks=(1, 3),
+                interrupts=(0, 0),
+                migration=True,
+                device=kind,
+            )
+            for kind, word in ((DeviceKind.BLOCK, "block"), (DeviceKind.NET, "network"))
         ),
     )
 }

@@ -150,12 +150,12 @@ def _line_of(file: Path, pattern: str) -> int:
 def declaration_of(loaded: Loaded) -> dict[str, Any]:
     """The model as the engine takes it; see ModelTarget in _engine.pyi."""
     cls = loaded.model
-    model = cls(_engine.globals_address())
+    model: Any = cls(_engine.globals_address())  # load_model has seen to it that both are there
     bound = cls.deferred_bound
     return {
         "init": getattr(model, "init", None),
-        "alloc": model.alloc,  # type: ignore[attr-defined]
-        "free": model.free,  # type: ignore[attr-defined]
+        "alloc": model.alloc,
+        "free": model.free,
         "check": getattr(model, "check", None),
         "cpu": Cpu(),
         "heap": Heap(),

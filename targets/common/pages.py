@@ -82,7 +82,7 @@ class PagePool(Model):
 
     async def hand_over(self, cpu: Cpu, o: FreeObject, pool: int, owner: int) -> None:
         """What becomes of an object that another CPU frees than the one whose page it is."""
-        raise NotImplementedError
+        raise NotImplementedError  # each pool has its own; one without fails with this
 
     async def free_here(self, cpu: Cpu, h: Page, o: FreeObject, pool: int) -> None:
         await self.free_same_cpu(cpu, h, o, pool)

@@ -19,6 +19,7 @@ from plait.discovery import load
 from plait.target import FAIL
 from plait.verdict import Failed
 
+# Wheels are for some versions of Python on x86-64; `.[test]` asks for atheris where there is one.
 if importlib.util.find_spec("atheris") is None:
     pytest.skip("platform: no wheel of atheris here", allow_module_level=True)
 

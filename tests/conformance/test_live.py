@@ -7,6 +7,7 @@ what a replay of the recording comes to. PLAIT_LIVE_RUNS: runs a target and envi
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -262,10 +263,10 @@ def test_interrupts_off_on_the_cpu() -> None:
         (lambda run: LiveRun(run.built, "up", device=DeviceSpec(4)), "has no virtio-blk"),
     ],
 )
-def test_mistakes(mistake: object, words: str) -> None:
+def test_mistakes(mistake: Callable[[LiveRun], object], words: str) -> None:
     run = LiveRun("original", "up-irq")
     with pytest.raises(InvalidOption, match=words):
-        mistake(run)  # type: ignore[operator]
+        mistake(run)
 
 
 def test_a_device_by_hand() -> None:

@@ -2,6 +2,7 @@
 """The same questions to every target: determinism, replay, counters, knobs, use by one task."""
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -314,12 +315,13 @@ def test_both_tiers_agree_alone(kind: str, name: str, data: st.DataObject) -> No
 @each("models")
 def test_both_tiers_declare_the_same(kind: str, name: str) -> None:
     """So that a scenario of one runs in the other."""
-    native, model = rig("shipped", name).machine.info, rig(kind, name).machine.info
+    infos = (rig("shipped", name).machine.info, rig(kind, name).machine.info)
+    native, model = (cast(dict[str, object], info) for info in infos)
     for key in ("size_min", "size_max", "contexts", "cpus_max", "refuses", "deferred_bound"):
-        assert native[key] == model[key], key  # type: ignore[literal-required]
+        assert native[key] == model[key], key
     numbers = [
         {(k["name"], k["min"], k["max"], k["standard"], k["real"]) for k in info["knobs"]}
-        for info in (native, model)
+        for info in infos
     ]
     assert numbers[0] == numbers[1]
 

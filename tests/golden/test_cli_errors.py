@@ -156,6 +156,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("plait._engine") is not None
 
 
+# Never in CI, which installs; everything else here runs on an engine that is made up.
 @pytest.mark.skipif(not is_installed(), reason="only the sources of plait are here, no runtime")
 def test_target_without_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With the real engine, which may word it as it likes."""

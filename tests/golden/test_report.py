@@ -8,13 +8,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from plait.report import Explained, Headline, Names, render
 from plait.report.words import step_text
 from plait.schedule import Schedule
+from plait.symbols import Symbols
 from plait.trace import Trace
 from plait.verdict import verdict_from_json
 from unit import fake_engine
@@ -193,7 +194,7 @@ def explained(case: Case) -> Explained:
         headline=Headline("original", "up-irq", "native", 9212, 0.04),
         verdict=verdict_from_json(case.verdict),
         schedule=Schedule.from_json(list(case.schedule)),
-        names=Names(512, INFO, FakeSymbols(), case.contexts),  # type: ignore[arg-type]
+        names=Names(512, INFO, cast(Symbols, FakeSymbols()), case.contexts),
         trace=trace,
         count=case.count,
         file=Path("failures/original-up-irq-double-allocation-3f9a1c.json"),

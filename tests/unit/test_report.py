@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from plait.report import Explained, Headline, Names, render
 from plait.report.table import Row, RowKind, rows_of
 from plait.report.text import table
 from plait.schedule import Schedule
+from plait.symbols import Symbols
 from plait.trace import Trace
 from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict, verdict_from_json
 from unit.fake_engine import INFO, MEMORY, MODULE, FakeSymbols
@@ -19,7 +20,7 @@ PASSED = Passed()
 
 
 def names(contexts: Sequence[str] = ()) -> Names:
-    return Names(512, INFO, FakeSymbols(), contexts)  # type: ignore[arg-type]
+    return Names(512, INFO, cast(Symbols, FakeSymbols()), contexts)
 
 
 def made(

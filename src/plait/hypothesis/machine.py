@@ -102,10 +102,9 @@ class AllocatorMachine(RuleBasedStateMachine):
             setattr(cls, name, _rule(mine, rules[name]) if name in rules else mine)
         if cls.vary_knobs:
             drawn = st.deferred(lambda: knobs_of(cls.target, cls.tier, cls.compiler, env.device))
-            cls.set_knobs = initialize(knobs=drawn)(_plain(cls.set_knobs))  # type: ignore[method-assign]
+            _at_first(cls, "set_knobs", knobs=drawn)
         if env.device and cls.device is None:
-            drawn_device = devices(env.device, cls.cpus or env.cpus[1])
-            cls.set_device = initialize(device=drawn_device)(_plain(cls.set_device))  # type: ignore[method-assign]
+            _at_first(cls, "set_device", device=devices(env.device, cls.cpus or env.cpus[1]))
 
     def __init__(self) -> None:
         super().__init__()
@@ -364,6 +363,12 @@ def _rule(method: Callable[..., Any], arguments: dict[str, Any]) -> Callable[...
     made = decorate(method)
     when = _PRECONDITIONS.get(method.__name__)
     return made if when is None else precondition(when)(made)
+
+
+def _at_first(cls: type[AllocatorMachine], name: str, **arguments: Any) -> None:
+    """Makes the method a rule that comes before all others."""
+    decorate: Callable[..., Callable[..., Any]] = initialize(**arguments)
+    setattr(cls, name, decorate(_plain(getattr(cls, name))))
 
 
 def _device_ready(live: LiveRun) -> bool:

@@ -32,9 +32,9 @@ def with_programs(scenario: Scenario, made: dict[Program, TaskSpec | InterruptSp
         name: replace(each, ops=tuple(op for op in each.ops if _fits(op, made.values())))
         for name, each in made.items()
     }
-    tasks = [each for (kind, _), each in sound.items() if kind is ContextKind.TASK]
-    lines = [each for (kind, _), each in sound.items() if kind is ContextKind.IRQ]
-    return replace(scenario, tasks=tuple(tasks), interrupts=tuple(lines))  # type: ignore[arg-type]
+    tasks = tuple(each for each in sound.values() if isinstance(each, TaskSpec))
+    lines = tuple(each for each in sound.values() if isinstance(each, InterruptSpec))
+    return replace(scenario, tasks=tasks, interrupts=lines)
 
 
 def _fits(op: Op, made: Iterable[TaskSpec | InterruptSpec]) -> bool:

@@ -4,6 +4,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from plait.schedule import ContextId, ContextKind, Deviation, MoveKind, Schedule
 from plait.shrink.edit import renamed, without_deviations, without_program
@@ -101,7 +102,7 @@ def tasks_swapped(judged: Judged) -> Iterator[Candidate]:
             for other in range(one + 1, len(scenario.tasks)):
                 tasks = list(scenario.tasks)
                 tasks[one], tasks[other] = tasks[other], tasks[one]
-                moved = Schedule(renamed(left, lambda c, i=one, j=other: _exchanged(c, i, j)))  # type: ignore[misc]
+                moved = Schedule(renamed(left, partial(_exchanged, one=one, other=other)))
                 yield Candidate(replace(scenario, tasks=tuple(tasks)), moved)
 
 

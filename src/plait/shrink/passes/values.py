@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from plait.scenario import Op, OpKind, Scenario
 from plait.shrink.edit import programs, with_programs
@@ -27,7 +28,7 @@ def smaller_sizes(judged: Judged) -> Iterator[Candidate]:
     for size in reversed(sizes):
         for smaller in (1, 8, size // 2, size - 1):
             if 0 < smaller < size:
-                change = _mapped(scenario, lambda op, s=size, t=smaller: _sized(op, s, t))  # type: ignore[misc]
+                change = _mapped(scenario, partial(_sized, old=size, new=smaller))
                 yield Candidate(change, schedule)
 
 
