@@ -21,6 +21,7 @@ from plait.trace import Event, EventKind, Trace
 from plait.verdict import Failed, FailureKind, Verdict
 
 SLICE_SECONDS = 0.5
+_WORD = 8  # bytes; larger accesses have no value in a trace
 FRONT, POP, PUSH = "queue.front()", "queue.pop()", "queue.push(o)"
 
 
@@ -57,6 +58,23 @@ class Run:
                 elif self.is_on(later, last):
                     yield event, meanwhile
                     break
+
+    def queue_reads(self) -> Iterator[tuple[Event, bool]]:
+        """Reads of the queue of what somebody wrote before, and whether they saw that (not D5).
+
+        Elsewhere that does not hold: the machine fills what the pool hands out, in no step.
+        """
+        known: dict[int, int] = {}  # by byte
+        for event in self.events:
+            if not event.kind.is_access or event.value is None or event.size > _WORD:
+                continue
+            at = range(event.address, event.address + event.size)
+            now = dict(zip(at, event.value.to_bytes(event.size, "little"), strict=True))
+            before = {address: known.get(address) for address in at}
+            told = event.kind is EventKind.READ and None not in before.values()
+            if told and any(self.is_on(event, text) for text in (FRONT, POP, PUSH)):
+                yield event, before == now
+            known |= now
 
 
 def _others(run: Run, first: str, last: str, text: str, same_cpu: bool) -> bool:

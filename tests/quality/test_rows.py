@@ -25,6 +25,7 @@ SEED = 1
 ORIGINAL_EXECUTIONS = enough(1 / 20_000)
 DELEGATE_EXECUTIONS = 1_500_000  # D1 came once in 500,000: it ends as soon as all are seen
 LOCKED_EXECUTIONS = 400_000
+D5_EXECUTIONS, D5_READS_MIN = 30_000, 1_000
 
 
 @functools.cache
@@ -49,6 +50,21 @@ def seen_of_delegate() -> dict[str, FailureKind]:
 @pytest.mark.parametrize("name", [row.name for row in delegate_rows.ROWS])
 def test_delegate_queued(name: str) -> None:
     assert name in seen_of_delegate()
+
+
+@pytest.mark.parametrize("environment", ["smp", "smp-irq"])
+def test_d5_is_never_reported(environment: str) -> None:
+    """An entry that is visible before its content: here a read sees what was written last.
+
+    So no failure that is reported rests on another order.
+    """
+    target = load("delegate_queued")
+    reads = 0
+    for run in delegate_rows.failing_runs(target, environment, D5_EXECUTIONS, SEED):
+        for event, is_last_written in run.queue_reads():
+            assert is_last_written, (run.kind, event)
+            reads += 1
+    assert reads > D5_READS_MIN
 
 
 LOCKED = {
