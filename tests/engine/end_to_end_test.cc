@@ -69,7 +69,7 @@ std::string build_original(const std::string& folder) {
 
 // One machine and one target for all tests of the process, as in the Python module.
 struct Bench {
-  const Folder folder("end_to_end_test");
+  const Folder folder{"end_to_end_test"};
   Machine machine{process_hot()};
   NativeTarget target{build_original(folder.path), bind_runtime(machine)};
   Bench() {
