@@ -112,13 +112,22 @@ def executions(machine: Machine, scenario: Scenario, limit: Limit) -> Iterator[R
 # ---- equivalence
 
 
-def places(event: Event, name: str, slots: dict[str, object]) -> list[tuple[object, bool]]:
-    """What an event touches, and whether it writes there."""
+def places(
+    event: Event, name: str, slots: dict[str, object], letting_in: set[str]
+) -> list[tuple[object, bool]]:
+    """What an event touches, and whether it writes there.
+
+    letting_in: handlers that have interrupts on.
+    """
     handler = name.startswith("irq")
     found: list[tuple[object, bool]] = []
-    if handler:
-        found.append((("interrupts", event.cpu), True))
     kind = event.kind
+    if handler and (name not in letting_in or kind in FLAG_STEPS[:4]):
+        found.append((("interrupts", event.cpu), True))
+    if handler and kind is EventKind.IRQ_ON:
+        letting_in.add(name)
+    if handler and kind is EventKind.IRQ_OFF:
+        letting_in.discard(name)
     if kind.is_access:
         writes = "write" in kind or kind in (EventKind.RMW, EventKind.ATOMIC_RMW)
         first, last = event.address >> 3, (event.address + event.size - 1) >> 3
@@ -211,6 +220,7 @@ def class_of(trace: Trace) -> Class:
         rows.add((me, *label, tuple(before)))
 
     device, fired = Flushes(), dict[int, int]()
+    letting_in: set[str] = set()
     for event in trace.events:
         name = "" if event.context_index < 0 else trace.contexts[event.context_index]
         if event.kind is EventKind.INTERRUPT:
@@ -224,5 +234,5 @@ def class_of(trace: Trace) -> Class:
         elif event.kind is EventKind.MIGRATE:
             add(f"move of {name}", ("migrate", event.arg), [(("cpu of", name), True)])
         elif not event.kind.is_move:
-            add(name, (event.kind, event.address, event.size), places(event, name, objects))
+            add(name, (event.kind, event.address, event.size), places(event, name, objects, letting_in))
     return frozenset(rows)

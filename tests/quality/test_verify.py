@@ -81,6 +81,11 @@ def _irq(one: int, other: int, dies: bool = False) -> Program:
     return Program(f"irq {one} {other}", 1, ((0, one),), ((0, other),), dies=dies)
 
 
+def _letting_in(*others: tuple[int, int]) -> Program:
+    """Beside a handler that turns interrupts on: lines that come on top of it, or elsewhere."""
+    return Program(f"on top {others}", 1, ((0, 3),), ((0, 19), *others))
+
+
 def _flush(
     *tasks: int | tuple[int, ...], cpus: int = 1, variant: str = "", event_index: bool = False
 ) -> Program:
@@ -102,6 +107,7 @@ PROGRAMS = [
     *(_up(16, 16), _up(17, 17), _up(2, 6), _up(7, 6)),
     *(_irq(1, 1), _irq(1, 2), _irq(6, 1), _irq(7, 7), _irq(8, 8), _irq(3, 4), _irq(16, 16)),
     *(_irq(17, 17), _irq(18, 18), _irq(5, 5, dies=True), _irq(18, 5, dies=True)),
+    *(_letting_in((0, 1)), _letting_in((0, 19))),
     *(_smp(10, 11), _up(10, 11)),  # spinning
     *(_smp(12, 13), _up(12, 13), _irq(13, 12, dies=True), _up(9, 9)),  # blocking
     *(_smp(14, 15), _up(14, 15)),  # deadlock

@@ -87,6 +87,7 @@ class Explorer {
   bool find_late(uint32_t second);
   bool put_in_order(uint32_t second);
   void leave_something();
+  bool of_handler(uint32_t number) const;
   bool may_run(uint32_t number, std::array<uint32_t, kCpusMax>& held) const;
   void switch_at(uint32_t cut, const Decision& to);
   void try_options();

@@ -128,7 +128,8 @@ void Guide::request_places(const PendingStep& step, Process& process) {
 void Guide::places_of(const PendingStep& step, Process& process, uint8_t number, uint8_t cpu) {
   const bool handler = process.id.kind == ContextKind::kIrq;
   const bool flag = step.kind >= EventKind::kIrqSave && step.kind <= EventKind::kIrqOn;
-  if (handler && !flag) add_place(kept(kInterrupts, cpu), Touch::kRelease);  // what comes after it comes after all of it
+  // What comes after it comes after all of it, but for what it lets in.
+  if (handler && !flag && !machine_.cpu(cpu).irq_enabled) add_place(kept(kInterrupts, cpu), Touch::kRelease);
   if (is_access(step.kind)) return range(step.address, step.size, step.access & kWrite ? Touch::kWrite : Touch::kRead);
   const uint64_t object = step.address >> kGranuleShift;
   switch (step.kind) {

@@ -152,7 +152,7 @@ bool Explorer::put_in_order(uint32_t second) {
 }
 
 // An interrupt cannot come when nobody has anything left to do. Where one comes last, a step elsewhere that nothing in the
-// plan hangs on goes behind it.
+// plan hangs on goes behind it; or, if the plan has all that tasks do, one on its CPU is left to follow by default.
 void Explorer::leave_something() {
   const auto& events = guide_.causality().events();
   const auto& taken = guide_.taken();
@@ -160,22 +160,36 @@ void Explorer::leave_something() {
   for (size_t i = order_.size(); i-- > 0;) {
     const Decision& decision = taken[order_[i]].decision;
     if (decision.kind == Decision::Kind::kInterrupt) last = i;
-    if (decision.kind == Decision::Kind::kDevice || (decision.kind == Decision::Kind::kRun && !guide_.is_handler(decision.process))) break;
+    if (!of_handler(order_[i])) break;
   }
-  for (size_t i = last; last < order_.size() && i-- > 0;) {
-    const uint32_t number = order_[i];
-    const Causality::Event& event = events[number];
-    const Decision& decision = taken[number].decision;
-    const bool elsewhere = decision.kind == Decision::Kind::kDevice ||
-                           (decision.kind == Decision::Kind::kRun && decision.cpu != taken[order_[last]].decision.cpu);
-    const bool needed = std::any_of(order_.begin() + static_cast<std::ptrdiff_t>(i) + 1, order_.end(), [&](uint32_t other) {
+  if (last == order_.size()) return;
+  const auto idle = [&](size_t at) {
+    const Causality::Event& event = events[order_[at]];
+    return !of_handler(order_[at]) && std::none_of(order_.begin() + static_cast<std::ptrdiff_t>(at) + 1, order_.end(), [&](uint32_t other) {
       return events[other].past[event.process] > event.index;
     });
-    if (!elsewhere || needed) continue;
-    order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(i));
-    order_.push_back(number);
-    return;
+  };
+  const Decision& interrupt = taken[order_[last]].decision;
+  size_t here = last;
+  for (size_t i = last; i-- > 0;) {
+    if (!idle(i)) continue;
+    const Decision& decision = taken[order_[i]].decision;
+    if (decision.kind == Decision::Kind::kDevice || decision.cpu != interrupt.cpu) {
+      std::rotate(order_.begin() + static_cast<std::ptrdiff_t>(i), order_.begin() + static_cast<std::ptrdiff_t>(i) + 1, order_.end());
+      return;
+    }
+    if (here == last) here = i;
   }
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    if (!in_plan_[i] && !of_handler(i)) return;
+  }
+  if (here != last) order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(here));
+}
+
+// Or of nobody, as being moved to another CPU is.
+bool Explorer::of_handler(uint32_t number) const {
+  const Decision& decision = guide_.taken()[number].decision;
+  return decision.kind != Decision::Kind::kDevice && (decision.kind != Decision::Kind::kRun || guide_.is_handler(decision.process));
 }
 
 // Whether nobody is in the way on its CPU; and notes when it will be in the way itself.
