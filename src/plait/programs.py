@@ -13,24 +13,36 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import permutations, product
 
-from plait.scenario import DeviceSpec, InterruptSpec, Knobs, Op, OpKind, Scenario, TaskSpec
+from plait.scenario import (
+    DeviceKind,
+    DeviceSpec,
+    InterruptSpec,
+    Knobs,
+    Op,
+    OpKind,
+    Scenario,
+    TaskSpec,
+)
 
 PAGES = 64
-_NO_CPU = -1  # to which the interrupt of no device goes
+PACKET_BYTES = 14  # the shortest
 
 
 class _What(IntEnum):
-    FREE, ALLOC, READ, WRITE, FLUSH = range(5)
+    FREE, ALLOC, READ, WRITE, FLUSH, SEND, RECEIVE = range(7)
 
 
-_REQUESTS = (_What.READ, _What.WRITE, _What.FLUSH)
+_REQUESTS = {
+    DeviceKind.BLOCK: (_What.READ, _What.WRITE, _What.FLUSH),
+    DeviceKind.NET: (_What.SEND, _What.RECEIVE),
+}
 _SECTORS = (_What.READ, _What.WRITE)
 
 _Step = tuple[_What, int, int]  # what, slot or sector, size
 _Program = tuple[_Step, ...]
 _Place = tuple[int, _Program]  # CPU, what is done there
-# Tasks, lines, and the CPU to which the device's interrupt goes.
-_Layout = tuple[tuple[_Place, ...], tuple[_Place, ...], int]
+# Tasks, lines, and the CPU to which the interrupt of each of the device's queues goes.
+_Layout = tuple[tuple[_Place, ...], tuple[_Place, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,8 @@ class Scope:
     fires once): at most. cpus: exactly. migrations: tasks are free to move when there may be any.
     sizes: bytes; of each allocation any. knobs: each a setting of all of the target's knobs.
     cpus_alike: CPUs may change their names. devices: each a setting of the device, none: there is
-    none; its interrupt goes to any CPU. requests: for it, of a sector or to flush, at most.
+    none; its interrupts go to any CPU. requests: for it, at most: of a sector or to flush, or of
+    the shortest packet.
     """
 
     operations: int
@@ -56,6 +69,16 @@ class Scope:
     devices: tuple[DeviceSpec, ...] = ()
     requests: int = 0
 
+    @property
+    def queues(self) -> int:
+        """How many the device has."""
+        return len(self.devices[0].vectors) if self.devices else 0
+
+    @property
+    def asks(self) -> tuple[_What, ...]:
+        """What the device can be asked for."""
+        return _REQUESTS[self.devices[0].kind] if self.devices else ()
+
 
 def scenarios(scope: Scope) -> Iterator[Scenario]:
     """All of the scope, small ones first; the same in the same order each time."""
@@ -68,14 +91,14 @@ def scenarios(scope: Scope) -> Iterator[Scenario]:
 
 def _layouts(scope: Scope, operations: int) -> Iterator[_Layout]:
     seen: set[_Layout] = set()
-    vectors = range(scope.cpus) if scope.devices else (_NO_CPU,)
     for tasks in range(1, scope.tasks + 1):
         for lines in range(scope.interrupts + 1):
             for programs in _programs(operations, tasks + lines, scope):
-                homes = [range(scope.cpus)] * (tasks + lines)
-                for *cpus, vector in product(*homes, vectors):
-                    places = tuple(zip(cpus, programs, strict=True))
-                    layout = _smallest((places[:tasks], places[tasks:], vector), scope)
+                contexts = tasks + lines
+                for cpus in product(range(scope.cpus), repeat=contexts + scope.queues):
+                    places = tuple(zip(cpus[:contexts], programs, strict=True))
+                    layout = (places[:tasks], places[tasks:], cpus[contexts:])
+                    layout = _smallest(layout, scope)
                     if layout not in seen:
                         seen.add(layout)
                         yield layout
@@ -87,7 +110,7 @@ def _programs(operations: int, contexts: int, scope: Scope) -> Iterator[tuple[_P
         for requests in range(bool(scope.devices), min(scope.requests, operations) + 1):
             others = operations - requests
             for allocations in range((others + 1) // 2, others + 1):
-                yield from _filled(lengths, allocations, requests, scope.sizes)
+                yield from _filled(lengths, allocations, requests, scope)
 
 
 def _lengths(total: int, parts: int) -> Iterator[tuple[int, ...]]:
@@ -100,17 +123,17 @@ def _lengths(total: int, parts: int) -> Iterator[tuple[int, ...]]:
 
 
 def _filled(
-    lengths: tuple[int, ...], allocations: int, requests: int, sizes: Sequence[int]
+    lengths: tuple[int, ...], allocations: int, requests: int, scope: Scope
 ) -> Iterator[tuple[_Program, ...]]:
     total = sum(lengths)
-    kinds = (_What.ALLOC, _What.FREE, *(_REQUESTS if requests else ()))
+    kinds = (_What.ALLOC, _What.FREE, *(scope.asks if requests else ()))
     for order in product(kinds, repeat=total):
-        asked = sum(what in _REQUESTS for what in order)
+        asked = sum(what in scope.asks for what in order)
         if order.count(_What.ALLOC) != allocations or asked != requests:
             continue
         transfers = sum(what in _SECTORS for what in order)
         for freed in permutations(range(allocations), total - allocations - requests):
-            for chosen in product(sizes, repeat=allocations):
+            for chosen in product(scope.sizes, repeat=allocations):
                 for sectors in product(range(transfers), repeat=transfers):
                     programs = _cut(lengths, order, freed, chosen, sectors)
                     if all(map(_possible, programs)):
@@ -135,7 +158,7 @@ def _cut(
                 steps.append((what, next(frees), 0))
             case _What.READ | _What.WRITE:
                 steps.append((what, next(places), 0))
-            case _What.FLUSH:
+            case _What.FLUSH | _What.SEND | _What.RECEIVE:
                 steps.append((what, 0, 0))
     programs, at = [], 0
     for length in lengths:
@@ -155,11 +178,11 @@ def _possible(program: _Program) -> bool:
 
 def _smallest(layout: _Layout, scope: Scope) -> _Layout:
     """The least of all that differ from it in names only."""
-    tasks, lines, vector = layout
+    tasks, lines, vectors = layout
     names = range(scope.cpus)
     cpus = list(permutations(names)) if scope.cpus_alike else [tuple(names)]
     return min(
-        _renamed(task_order, line_order, vector, cpu)
+        _renamed(task_order, line_order, vectors, cpu)
         for task_order in permutations(tasks)
         for line_order in permutations(lines)
         for cpu in cpus
@@ -167,7 +190,7 @@ def _smallest(layout: _Layout, scope: Scope) -> _Layout:
 
 
 def _renamed(
-    tasks: Sequence[_Place], lines: Sequence[_Place], vector: int, cpus: Sequence[int]
+    tasks: Sequence[_Place], lines: Sequence[_Place], vectors: Sequence[int], cpus: Sequence[int]
 ) -> _Layout:
     slots: dict[int, int] = {}
     sectors: dict[int, int] = {}
@@ -181,18 +204,18 @@ def _renamed(
         )
         return cpus[cpu], named
 
-    way = vector if vector == _NO_CPU else cpus[vector]
-    return tuple(map(again, tasks)), tuple(map(again, lines)), way
+    ways = tuple(cpus[vector] for vector in vectors)
+    return tuple(map(again, tasks)), tuple(map(again, lines)), ways
 
 
 def _of(what: _What, slots: dict[int, int], sectors: dict[int, int]) -> dict[int, int]:
-    if what is _What.FLUSH:
-        return {}
-    return sectors if what in _SECTORS else slots
+    if what in _SECTORS:
+        return sectors
+    return slots if what in (_What.ALLOC, _What.FREE) else {}
 
 
 def _scenario(scope: Scope, knobs: Knobs, layout: _Layout, device: DeviceSpec | None) -> Scenario:
-    tasks, lines, vector = layout
+    tasks, lines, vectors = layout
     pinned = scope.migrations == 0
     return Scenario(
         cpus=scope.cpus,
@@ -201,7 +224,7 @@ def _scenario(scope: Scope, knobs: Knobs, layout: _Layout, device: DeviceSpec | 
         tasks=tuple(TaskSpec(cpu, pinned, _ops(program)) for cpu, program in tasks),
         interrupts=tuple(InterruptSpec(cpu, 1, _ops(program)) for cpu, program in lines),
         knobs=knobs,
-        device=replace(device, vectors=(vector,)) if device else None,
+        device=replace(device, vectors=vectors) if device else None,
     )
 
 
@@ -221,6 +244,10 @@ def _op(what: _What, name: int, size: int) -> Op:
             return Op(OpKind.WRITE, sector=name, sectors=1)
         case _What.FLUSH:
             return Op(OpKind.FLUSH)
+        case _What.SEND:
+            return Op(OpKind.SEND, size=PACKET_BYTES)
+        case _What.RECEIVE:
+            return Op(OpKind.RECEIVE, size=PACKET_BYTES)
 
 
 def readings(knobs: Sequence[Mapping[str, object]], fixed: Mapping[str, int]) -> tuple[Knobs, ...]:

@@ -7,7 +7,7 @@ events with their predecessors, written down as tuples and compared as such.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plait.machine import Machine, RunResult
 from plait.scenario import Scenario
@@ -112,22 +112,30 @@ def executions(machine: Machine, scenario: Scenario, limit: Limit) -> Iterator[R
 # ---- equivalence
 
 
-def places(
-    event: Event, name: str, slots: dict[str, object], letting_in: set[str]
-) -> list[tuple[object, bool]]:
-    """What an event touches, and whether it writes there.
+@dataclass
+class Past:
+    """What events before tell of those to come.
 
-    letting_in: handlers that have interrupts on.
+    objects: that contexts wait for. letting_in: handlers that have interrupts on. packets: requests
+    that are such.
     """
+
+    objects: dict[str, object] = field(default_factory=dict)
+    letting_in: set[str] = field(default_factory=set)
+    packets: set[int | None] = field(default_factory=set)
+
+
+def places(event: Event, name: str, past: Past) -> list[tuple[object, bool]]:
+    """What an event touches, and whether it writes there."""
     handler = name.startswith("irq")
     found: list[tuple[object, bool]] = []
     kind = event.kind
-    if handler and (name not in letting_in or kind in FLAG_STEPS[:4]):
+    if handler and (name not in past.letting_in or kind in FLAG_STEPS[:4]):
         found.append((("interrupts", event.cpu), True))
     if handler and kind is EventKind.IRQ_ON:
-        letting_in.add(name)
+        past.letting_in.add(name)
     if handler and kind is EventKind.IRQ_OFF:
-        letting_in.discard(name)
+        past.letting_in.discard(name)
     if kind.is_access:
         writes = "write" in kind or kind in (EventKind.RMW, EventKind.ATOMIC_RMW)
         first, last = event.address >> 3, (event.address + event.size - 1) >> 3
@@ -141,15 +149,19 @@ def places(
     elif kind is EventKind.CALL_FLUSH:
         found += [(("flushes",), True), (("requests",), True)]
     elif kind is EventKind.REQUEST_DONE:
-        found += [(("flushes",), True), (("requests",), False)]
+        which = ("request", event.arg) if event.arg in past.packets else ("flushes",)
+        found += [(which, True), (("requests",), False)]
+    elif kind is EventKind.CALL_RECEIVE:
+        past.packets.add(event.value)
+        found += [(("arrivals",), True), (("requests",), True), (("request", event.value), True)]
     elif kind is EventKind.KICK:
         found.append((("kick",), True))
     elif kind in (EventKind.CALL_ALLOC, EventKind.RETURN_ALLOC, EventKind.SKIP):
         found.append((("slot", event.arg), True))
     elif kind is EventKind.WOKEN:
-        found.append((slots[name], True))
+        found.append((past.objects[name], True))
     elif event.address:
-        slots[name] = event.address >> 3
+        past.objects[name] = event.address >> 3
         found.append((event.address >> 3, True))
     return found
 
@@ -197,12 +209,47 @@ class Flushes:
         raise AssertionError(f"{event.kind} is not listed")
 
 
+class Packets:
+    """The receive queue of targets/tiny_net: nothing is begun on it before a packet has come in."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._requests: dict[int, int] = {}  # of each chain
+
+    def step(self, event: Event) -> tuple[str, list[tuple[object, bool]]]:
+        """Which activity it is of, and what it touches. A buffer is no other chain's."""
+        place = (event.address >> 3, False)
+        arrivals = (("arrivals",), True)
+        match event.kind:
+            case EventKind.DEVICE_LOOK:
+                return "ring", [arrivals, (("kick",), True), place]
+            case EventKind.DEVICE_FETCH:
+                self._taken += 1
+                return "ring", [arrivals, (("chain", self._taken - 1), True)]
+            case EventKind.DEVICE_RECEIVE:
+                assert event.arg is not None
+                chain = event.address % 256 // 128
+                self._requests[chain] = event.arg
+                touched = [arrivals, (("chain", chain), True), (("request", event.arg), True)]
+                return f"chain {chain}", [*touched, (event.address >> 3, True)]
+            case EventKind.DEVICE_PUBLISH:
+                assert event.arg is not None
+                element = (event.address + 2 + 8 * ((event.value or 0) - 1)) >> 3
+                return f"chain {event.arg}", [
+                    *((("returned",), True), (("request", self._requests[event.arg]), True)),
+                    *((event.address >> 3, True), (element, True), (element + 1, True)),
+                ]
+            case EventKind.DEVICE_NOTIFY:
+                raised = [] if event.arg == -1 else [(("line", event.arg), True)]
+                return "telling", [(("returned",), True), place, *raised]
+        raise AssertionError(f"{event.kind} is not listed")
+
+
 def class_of(trace: Trace) -> Class:
     """Equal for executions in which everything that conflicts happened in the same order."""
     count: dict[str, int] = {}
     writes: dict[object, Id] = {}
     reads: dict[object, set[Id]] = {}
-    objects: dict[str, object] = {}
     rows: set[tuple[object, ...]] = set()
 
     def add(name: str, label: tuple[object, ...], touched: list[tuple[object, bool]]) -> None:
@@ -219,8 +266,8 @@ def class_of(trace: Trace) -> Class:
                 reads.setdefault(place, set()).add(me)
         rows.add((me, *label, tuple(before)))
 
-    device, fired = Flushes(), dict[int, int]()
-    letting_in: set[str] = set()
+    receives = any(event.kind is EventKind.CALL_RECEIVE for event in trace.events)
+    device, past, fired = Packets() if receives else Flushes(), Past(), dict[int, int]()
     for event in trace.events:
         name = "" if event.context_index < 0 else trace.contexts[event.context_index]
         if event.kind is EventKind.INTERRUPT:
@@ -234,5 +281,5 @@ def class_of(trace: Trace) -> Class:
         elif event.kind is EventKind.MIGRATE:
             add(f"move of {name}", ("migrate", event.arg), [(("cpu of", name), True)])
         elif not event.kind.is_move:
-            add(name, (event.kind, event.address, event.size), places(event, name, objects, letting_in))
+            add(name, (event.kind, event.address, event.size), places(event, name, past))
     return frozenset(rows)

@@ -24,7 +24,8 @@ from quality import brute
 
 TINY = Path(__file__).parent / "targets" / "tiny"
 TINY_DEVICE = Path(__file__).parent / "targets" / "tiny_device"
-FLUSH = -1  # in place of a size
+TINY_NET = Path(__file__).parent / "targets" / "tiny_net"
+FLUSH, RECEIVE = -1, -2  # in place of a size
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -50,10 +51,8 @@ class Program:
 
         def ops(what: int | tuple[int, ...]) -> tuple[Op, ...]:
             each = what if isinstance(what, tuple) else (what,)
-            flush = Op(OpKind.FLUSH)
-            return tuple(
-                flush if one == FLUSH else Op(OpKind.ALLOC, next(slots), one) for one in each
-            )
+            asked = {FLUSH: Op(OpKind.FLUSH), RECEIVE: Op(OpKind.RECEIVE, size=14)}
+            return tuple(asked.get(one) or Op(OpKind.ALLOC, next(slots), one) for one in each)
 
         return Scenario(
             cpus=self.cpus,
@@ -66,6 +65,8 @@ class Program:
         )
 
     def machine(self) -> Machine:
+        if self.device and self.device.kind is DeviceKind.NET:
+            return tiny_net()
         return tiny_device(self.variant) if self.device else tiny()
 
 
@@ -101,6 +102,13 @@ def _flush(
     )
 
 
+def _receive(*tasks: int | tuple[int, ...], cpus: int = 1, **features: bool) -> Program:
+    """On the first CPU; the interrupt goes to the last one."""
+    device = DeviceSpec(2, (cpus - 1, 0), indirect=False, kind=DeviceKind.NET, **features)
+    name = f"receive {tasks} {cpus}{features or ''}"
+    return Program(name, cpus, tuple((0, t) for t in tasks), device=device)
+
+
 PROGRAMS = [
     *(_smp(1, 1), _smp(1, 2), _smp(3, 4), _smp(5, 5), _smp(6, 1), _smp(16, 16)),
     *(_up(1, 1), _up(1, 2), _up(3, 4), _up(5, 5), _up(6, 6), _up(7, 7), _up(8, 8), _up(8, 7)),
@@ -117,6 +125,7 @@ PROGRAMS = [
     Program("with interrupts off", 2, ((0, 6),), migrations=1),
     Program("interrupted elsewhere", 2, ((0, 1),), ((1, 1),)),
     *(_flush(FLUSH), _flush((FLUSH, 1))),
+    *(_receive(RECEIVE), _receive((RECEIVE, 1))),
 ]
 
 
@@ -129,6 +138,11 @@ def tiny() -> Machine:
 def tiny_device(variant: str) -> Machine:
     name = f"{TINY_DEVICE}:{variant}" if variant else TINY_DEVICE
     return build(load(name), None, device=DeviceKind.BLOCK).machine
+
+
+@functools.cache
+def tiny_net() -> Machine:
+    return build(load(TINY_NET), None, device=DeviceKind.NET).machine
 
 
 def explored(program: Program) -> tuple[Explored, set[str]]:
@@ -163,6 +177,7 @@ def test_every_class_is_seen(program: Program) -> None:
 # Of these a list of everything would be too long.
 LARGER = [
     *(_flush((FLUSH, 2), cpus=2), _flush(FLUSH, 2), _flush((FLUSH, 2), event_index=True)),
+    *(_receive((RECEIVE, RECEIVE)), _receive(RECEIVE, RECEIVE, event_index=True)),
     *(_flush((FLUSH, FLUSH)), _flush((FLUSH, FLUSH), variant="early")),
 ]
 
@@ -276,6 +291,9 @@ def test_what_a_device_does_is_part_of_proofs(tmp_path: Path) -> None:
     assert coverage.complete
     assert coverage.requests == 1
     assert {each["event_index"] for each in coverage.devices} == {False, True}
+    packets = proof(tmp_path, "irq_safe", "virtio-net", operations=2, jobs=1).coverage
+    assert packets.complete
+    assert {each["kind"] for each in packets.devices} == {"virtio-net"}
     failed = proof(tmp_path, "drivers/table_freed_early", "virtio-blk", **how)
     assert failed.failures
     assert not failed.coverage.complete

@@ -41,6 +41,11 @@ class Backend {
   virtual uint64_t config(uint32_t offset, uint32_t bytes) const = 0;
   virtual bool takes(const Operation& operation) const = 0;
   virtual void arrive(uint32_t request, uint32_t bytes) = 0;  // from outside
+  virtual bool has_arrived() const { return false; }          // something has, and waits
+  virtual bool waits(uint32_t queue) const {  // a queue on which nothing is begun before something has arrived
+    static_cast<void>(queue);
+    return false;
+  }
   // How many chains what comes next takes, when the first of them is this one of `open`, which is not served; 0: there is
   // nothing to do; kMore: more than are open.
   static constexpr uint32_t kMore = ~uint32_t{0};

@@ -103,6 +103,7 @@ bool Net::receive(Io& io, std::span<Chain* const> chains) {
     }
   }
   Request& request = io.requests()[packet.request];
+  io.meet(Meeting::What::kRequest, packet.request, Meeting::How::kWrite);
   request.state = Request::State::kServed;
   chains.front()->request = packet.request;
   io.note(EventKind::kDeviceReceive, chains.front()->segments.front().address, packet.bytes, chains.size(), packet.request);
@@ -170,6 +171,7 @@ bool Net::send(Io& io, Chain& chain) {
   const uint64_t address = chain.segments.front().address;
   if (!gather(io, chain, bytes) || !header_is_plain(io, chain)) return false;
   if (!matches(io, address, bytes - kNetHeaderBytes, request)) return false;
+  io.meet(Meeting::What::kRequest, request->id, Meeting::How::kWrite);
   request->state = Request::State::kServed;
   request->status = 0;
   chain.request = request->id;

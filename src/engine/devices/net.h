@@ -29,6 +29,8 @@ class Net final : public Backend {
   uint64_t config(uint32_t offset, uint32_t bytes) const override;
   bool takes(const Operation& operation) const override;
   void arrive(uint32_t request, uint32_t bytes) override { outside_.push_back({request, bytes}); }
+  bool has_arrived() const override { return next_ != outside_.size(); }
+  bool waits(uint32_t queue) const override { return queue == kReceiveQueue; }
   uint32_t needs(uint32_t queue, std::span<const Chain> open, uint32_t first) const override;
   bool serve(Io& io, uint32_t queue, std::span<Chain* const> chains) override;
 

@@ -36,6 +36,7 @@ class Pci final : public Peripheral {
   const char* write(uint32_t offset, uint64_t value, uint32_t bytes) override;
   bool takes(const Operation& operation) const override { return backend_.takes(operation); }
   void arrive(uint32_t request, uint32_t bytes) override { backend_.arrive(request, bytes); }
+  bool has_arrived() const override { return backend_.has_arrived(); }
   bool is_kick(uint32_t offset) const override;
   bool has_unseen() const override;
   RingPlace ring(uint32_t queue) const override {

@@ -74,8 +74,8 @@ uint32_t Virtqueue::others(std::span<uint8_t> into) const {
   for (uint32_t i = 0; i < open_.size() && i < kOthersMax; ++i) {
     if (i != oldest && (serves || open_[i].served)) into[count++] = static_cast<uint8_t>(i + 1);
   }
-  if (own != Next::kFetch && more_to_fetch()) into[count++] = kOtherFetch;
-  if (own != Next::kLook && own != Next::kArm && awake_ && !more_to_fetch()) into[count++] = kOtherLook;
+  if (own != Next::kFetch && more_to_fetch() && (fetching_ || chains != 0)) into[count++] = kOtherFetch;
+  if (own != Next::kLook && own != Next::kArm && awake_ && !more_to_fetch() && chains != 0) into[count++] = kOtherLook;
   return count;
 }
 
@@ -144,6 +144,7 @@ void Virtqueue::write16(Io& io, uint64_t address, uint16_t value, uint32_t acces
 
 void Virtqueue::look(Io& io) {
   const SplitLayout layout{setup_.size};
+  meet_arrivals(io);
   io.heard(setup_.number);
   if (setup_.packed) return look_packed(io);
   if (setup_.suppression && !setup_.event_index && !quiet_ && !armed_) {
@@ -177,6 +178,7 @@ void Virtqueue::looked() {
 
 // Notifications are wanted again; what came in just before is looked for once more.
 void Virtqueue::arm(Io& io) {
+  meet_arrivals(io);
   io.meet(Meeting::What::kKick, setup_.number, Meeting::How::kTake);
   if (setup_.packed) return arm_packed(io);
   const SplitLayout layout{setup_.size};
@@ -221,6 +223,7 @@ bool Virtqueue::begin_chain(Io& io) {
 }
 
 void Virtqueue::fetch(Io& io) {
+  if (!fetching_) meet_arrivals(io);
   if (setup_.packed) return fetch_packed(io);
   if (!fetching_ && !begin_chain(io)) return;
   if (!read_descriptor(io) || fetching_) return;
@@ -299,6 +302,7 @@ bool Virtqueue::add_segment(Io& io, const Descriptor& descriptor) {
 // ---- returning it
 
 void Virtqueue::serve(Io& io, uint32_t index) {
+  meet_arrivals(io);
   const uint32_t count = backend_.needs(setup_.number, open_, index);
   together_.assign(1, &open_[index]);
   for (uint32_t i = 0; together_.size() < count && i < open_.size(); ++i) {

@@ -50,7 +50,10 @@ class Virtqueue final : public Device {
 
   void begin() override;
   bool enabled() const override { return next() != Next::kNothing; }
+  bool awake() const override { return awake_ || more_to_fetch(); }
   uint32_t others(std::span<uint8_t> into) const override;
+  uint32_t blocked(std::span<uint8_t> into) const override;
+  void meet_blocked(Io& io, uint8_t choice) const override;
   void step(Machine& machine, uint8_t choice) override;
   DeviceStep next_step(uint8_t choice) const override;
 
@@ -78,6 +81,7 @@ class Virtqueue final : public Device {
   void fetch(Io& io);
   bool begin_chain(Io& io);
   void looked();
+  void meet_arrivals(Io& io) const;  // arrivals.cc
   // packed_queue.cc
   uint64_t packed_descriptor(PackedPlace place) const { return setup_.table + kDescriptorBytes * place.offset; }
   uint16_t packed_available_flags() const;

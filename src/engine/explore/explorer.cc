@@ -93,7 +93,7 @@ void Explorer::run(const Plan& plan, std::vector<Finding>& findings) {
   }
   if (!bounds_.reduce) return try_everything(plan.size());
   happened_ = guide_.taken().size();
-  if (outcome.verdict == VerdictKind::kFailed) guide_.note_blocked();
+  guide_.note_blocked(outcome.verdict == VerdictKind::kFailed);
   if (!fresh && !bounded()) return;
   if (!bounded()) remember();
   expand();

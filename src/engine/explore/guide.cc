@@ -80,10 +80,10 @@ bool Guide::is_of_device(uint8_t line) const { return machine_.scenario().lines[
 
 void Guide::note_options(std::span<const Move> enabled, Taken& taken) {
   ringing_ = 0;
+  for (uint32_t queue = 0; queue < machine_.io().queues().size(); ++queue) ringing_ |= uint32_t{machine_.device(queue).awake()} << queue;
   for (const Move& move : enabled) {
     const Decision decision = decision_of(move);
     (decision.kind == Decision::Kind::kMigrate ? taken.movable : taken.enabled) |= 1u << decision.process;
-    if (decision.kind == Decision::Kind::kDevice && processes_[decision.process].id.activation == 0) ringing_ |= 1u << move.number;
     if (decision.kind != Decision::Kind::kInterrupt && decision.kind != Decision::Kind::kMigrate) continue;
     if (std::find(optional_.begin(), optional_.end(), decision) == optional_.end()) optional_.push_back(decision);
     chance_[index_of(decision)] = static_cast<uint32_t>(taken_.size() - 1);
@@ -166,7 +166,8 @@ void Guide::note_device() {
       case Meeting::What::kReturned:
       case Meeting::What::kRequest:
       case Meeting::What::kFlushes:
-      case Meeting::What::kDisk: add_place(kept(meeting.what, meeting.number), touch); break;
+      case Meeting::What::kDisk:
+      case Meeting::What::kArrivals: add_place(kept(meeting.what, meeting.number), touch); break;
     }
   }
   causality_.add(device_process_, device_what_, places_);
@@ -174,14 +175,28 @@ void Guide::note_device() {
 }
 
 // Who stands before a lock at the end could have had it if others had not.
-void Guide::note_blocked() {
+void Guide::note_blocked(bool failed) {
   for (const Context* context : machine_.contexts()) {
-    if (context->state != ContextState::kReady || context->pending.kind != EventKind::kSpinLock) continue;
-    Taken& taken = taken_.emplace_back();
-    taken.before = spent_;
-    taken.decision = {Decision::Kind::kRun, process_of(context->id), static_cast<uint8_t>(context->cpu)};
-    note(taken.decision, {MoveKind::kGo, context->cpu, 0, 0, context->id});
+    if (!failed || context->state != ContextState::kReady || context->pending.kind != EventKind::kSpinLock) continue;
+    note_blocked({MoveKind::kGo, context->cpu, 0, 0, context->id});
   }
+  for (uint8_t queue = 0; queue < machine_.io().queues().size(); ++queue) {
+    const Device& device = machine_.device(queue);
+    std::array<uint8_t, 255> choices;
+    const uint32_t count = device.blocked(choices);
+    for (uint32_t i = 0; i < count; ++i) {
+      note_blocked({MoveKind::kDevice, {}, queue, choices[i], {ContextKind::kDevice, queue, 0}});
+      device.meet_blocked(machine_.io(), choices[i]);
+      finish();
+    }
+  }
+}
+
+void Guide::note_blocked(const Move& move) {
+  Taken& taken = taken_.emplace_back();
+  taken.before = spent_;
+  taken.decision = decision_of(move);
+  note(taken.decision, move);
 }
 
 // The event that comes of it: the step that was announced, or none that anybody could notice, where a context begins.

@@ -66,9 +66,9 @@ class Guide final : public Strategy {
 
   // The execution is over; a device that took the last step has been watched.
   void finish();
-  // Adds what would have come next for those that wait for a spin lock, when the execution is over: events that did not
-  // happen.
-  void note_blocked();
+  // Adds what others have made impossible, when the execution is over: events that did not happen. Of those that wait for
+  // a spin lock, where it ended with a failure, and of devices for which nothing has come in from outside.
+  void note_blocked(bool failed);
   const std::vector<Taken>& taken() const { return taken_; }
   const Causality& causality() const { return causality_; }
   // The other moves of each decision, only when that was asked for.
@@ -111,6 +111,7 @@ class Guide final : public Strategy {
   void note(const Decision& decision, const Move& move);
   void note_change(const Decision& decision);
   void note_device();
+  void note_blocked(const Move& move);
   bool preempts(const Taken& taken, const Point& point, uint32_t chosen) const;
   void request_places(const PendingStep& step, Process& process);
   bool drives(const Process& process) const;

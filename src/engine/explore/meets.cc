@@ -84,11 +84,16 @@ void Guide::request_places(const PendingStep& step, Process& process) {
   const auto& requests = machine_.io().requests();
   const auto touch_request = [&](uint64_t id) {
     add_place(kept(Meeting::What::kRequest, id), Touch::kWrite);
-    if (id < requests.size() && requests[id].sectors == 0) add_place(kept(Meeting::What::kFlushes, 0), Touch::kWrite);
+    if (id < requests.size() && requests[id].kind == OperationKind::kFlush) add_place(kept(Meeting::What::kFlushes, 0), Touch::kWrite);
+  };
+  const auto call = [&] {
+    ++process.calls;
+    add_place(kept(kRequests, 0), Touch::kWrite);
+    add_place(kept(Meeting::What::kRequest, requests.size()), Touch::kWrite);
   };
   const auto end = [&](uint64_t id) {
     add_place(kept(kRequests, 0), Touch::kRead);
-    if (id < requests.size()) range(requests[id].data, requests[id].bytes(), Touch::kWrite);
+    if (id < requests.size() && requests[id].has_data()) range(requests[id].data, requests[id].bytes(), Touch::kWrite);
   };
   switch (step.kind) {
     case EventKind::kCallFlush: add_place(kept(Meeting::What::kFlushes, 0), Touch::kWrite); [[fallthrough]];
@@ -98,11 +103,12 @@ void Guide::request_places(const PendingStep& step, Process& process) {
     case EventKind::kCallWriteZeroes:
     case EventKind::kCallGetId:
     case EventKind::kCallSend:
-    case EventKind::kCallReceive:
-      ++process.calls;
       process.request = static_cast<uint32_t>(requests.size()) + 1;
-      add_place(kept(kRequests, 0), Touch::kWrite);
-      add_place(kept(Meeting::What::kRequest, requests.size()), Touch::kWrite);
+      call();
+      break;
+    case EventKind::kCallReceive:  // of the device: the driver is not called
+      add_place(kept(Meeting::What::kArrivals, 0), machine_.io().has_arrived() ? Touch::kWrite : Touch::kGive);
+      call();
       break;
     case EventKind::kReturnRequest:
       if (step.access != 0) touch_request(process.request - 1);
@@ -125,10 +131,10 @@ void Guide::request_places(const PendingStep& step, Process& process) {
   }
 }
 
+// Who comes after a handler that lets nobody in comes after all of it.
 void Guide::places_of(const PendingStep& step, Process& process, uint8_t number, uint8_t cpu) {
   const bool handler = process.id.kind == ContextKind::kIrq;
   const bool flag = step.kind >= EventKind::kIrqSave && step.kind <= EventKind::kIrqOn;
-  // What comes after it comes after all of it, but for what it lets in.
   if (handler && !flag && !machine_.cpu(cpu).irq_enabled) add_place(kept(kInterrupts, cpu), Touch::kRelease);
   if (is_access(step.kind)) return range(step.address, step.size, step.access & kWrite ? Touch::kWrite : Touch::kRead);
   const uint64_t object = step.address >> kGranuleShift;

@@ -37,6 +37,17 @@ class Device {
     static_cast<void>(into);
     return 0;
   }
+  // Whether it goes along its ring without being told to.
+  virtual bool awake() const { return false; }
+  // What it would do if more had arrived from outside, as others() does; and what such a step would meet at least.
+  virtual uint32_t blocked(std::span<uint8_t> into) const {
+    static_cast<void>(into);
+    return 0;
+  }
+  virtual void meet_blocked(Io& io, uint8_t choice) const {
+    static_cast<void>(io);
+    static_cast<void>(choice);
+  }
   virtual void step(Machine& machine, uint8_t choice) = 0;
   // What step() would do; of an enabled choice.
   virtual DeviceStep next_step(uint8_t choice) const {
@@ -67,6 +78,7 @@ class Peripheral {
   // Whether an operation means something to it; and what only comes in from outside, of so many bytes.
   virtual bool takes(const Operation& operation) const = 0;
   virtual void arrive(uint32_t request, uint32_t bytes) = 0;
+  virtual bool has_arrived() const = 0;  // something has, and waits
   virtual bool is_kick(uint32_t offset) const = 0;  // a write there tells a queue to look
   // At the end: whether something waits on a ring for a device that sleeps.
   virtual bool has_unseen() const = 0;

@@ -77,7 +77,7 @@ struct Segment {
 // What a step meets beside memory, and how. kGive makes a step of somebody else possible that was not, kTake is one that
 // had to be made possible: it could have come before any kWrite since, but not before the kGive.
 struct Meeting {
-  enum class What : uint8_t { kMemory, kKick, kLine, kReturned, kChain, kDescriptor, kRequest, kFlushes, kDisk };
+  enum class What : uint8_t { kMemory, kKick, kLine, kReturned, kChain, kDescriptor, kRequest, kFlushes, kDisk, kArrivals };
   enum class How : uint8_t { kRead, kWrite, kGive, kTake };
   What what = What::kMemory;
   How how = How::kRead;
@@ -91,6 +91,7 @@ class Io {
 
   void set_peripheral(DeviceKind kind, Peripheral* peripheral) { known_[static_cast<size_t>(kind)] = peripheral; }
   const Peripheral& peripheral() const { return *peripheral_; }
+  bool has_arrived() const { return used() && peripheral_->has_arrived(); }
   bool used() const { return driver_ != nullptr && peripheral_ != nullptr; }
 
   // ---- between executions

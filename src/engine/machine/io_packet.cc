@@ -33,8 +33,8 @@ void Io::received(std::span<const plait_part> parts, uintptr_t pc) {
     std::memcpy(bytes.data() + size, part.data, part.bytes);
     size += part.bytes;
   }
-  machine_.step(EventKind::kRequestDone, pc);
   const uint64_t id = size < DeviceSpec::kEthernetBytes ? ~uint64_t{0} : packet_id(bytes.data());
+  machine_.step(EventKind::kRequestDone, pc, 0, 0, id < requests_.size() ? static_cast<uint32_t>(id) + 1 : 0);
   if (id >= requests_.size() || requests_[id].kind != OperationKind::kReceive) {
     wrong("of " + Text::of(size) + " bytes that did not come in");
   }

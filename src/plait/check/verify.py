@@ -37,7 +37,13 @@ from plait.verdict import Failed
 
 STATE_FILE = "verify-state.json"
 # What is negotiated decides how sides notify each other, so both ways are tried.
-_DEVICES = tuple(DeviceSpec(4, sectors=4, event_index=each) for each in (False, True))
+_DEVICES = {
+    DeviceKind.BLOCK: tuple(DeviceSpec(4, sectors=4, event_index=each) for each in (False, True)),
+    # So few receive buffers that each packet has one allocated in the poll.
+    DeviceKind.NET: tuple(
+        DeviceSpec(1, (0, 0), event_index=each, kind=DeviceKind.NET) for each in (False, True)
+    ),
+}
 _BATCHES_AHEAD = 3  # of each process: enough for none to wait
 _BATCH_SECONDS = 0.5  # about so long a process is left alone
 _SLICE_SECONDS = 0.2
@@ -322,19 +328,16 @@ def scope_of(options: VerifyOptions, environment: Environment, info: Mapping[str
         sizes=options.sizes or (smallest,),
         knobs=readings(info["knobs"], options.knobs),
         cpus_alike=options.cpus_alike,
-        devices=_DEVICES if environment.device else (),
+        devices=_DEVICES[environment.device] if environment.device else (),
         requests=(options.requests or 1) if environment.device else 0,
     )
 
 
 def _check_device(options: VerifyOptions, environment: Environment) -> None:
     """Raises InvalidOption for what a proof with a device, or without one, cannot be about."""
-    if environment.device not in (None, DeviceKind.BLOCK):
-        what = f'a search through all schedules of environment "{environment.name}" is too large'
-        raise InvalidOption(what, "--env", "take virtio-blk, one without a device, or plait fuzz")
     if options.requests is not None and not environment.device:
         what = f'environment "{environment.name}" has no device to ask for anything'
-        raise InvalidOption(what, "--requests", "take virtio-blk")
+        raise InvalidOption(what, "--requests", "take virtio-blk or virtio-net")
     if options.preemptions is not None and environment.device:
         what = f"{options.preemptions} preemptions: with a device there is no bound on them"
         raise InvalidOption(what, "--preemptions", "leave it out: any number is tried")

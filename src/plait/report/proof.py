@@ -134,8 +134,11 @@ def _device(coverage: Coverage) -> str:
     first = coverage.devices[0]
     both = [name for name in first if any(each[name] != first[name] for each in coverage.devices)]
     on = [name for name, value in first.items() if value is True and name not in both]
-    parts = [f"a queue of {first['queue_size']}", *on, *(f"{name} or not" for name in both)]
-    return f"{first['kind']}: {', '.join(parts).replace('_', ' ')}; its interrupt to any CPU"
+    one = len(first["vectors"]) == 1
+    queue = f"{'a queue' if one else 'queues'} of {first['queue_size']}"
+    parts = [queue, *on, *(f"{name} or not" for name in both)]
+    interrupts = "its interrupt" if one else "their interrupts"
+    return f"{first['kind']}: {', '.join(parts).replace('_', ' ')}; {interrupts} to any CPU"
 
 
 def _at_most(count: int, what: str) -> str:
@@ -158,7 +161,7 @@ def _alike(coverage: Coverage) -> str:
     what = ["slots", "tasks"]
     if coverage.interrupts > 1:
         what.append("interrupt lines")
-    if coverage.devices:
+    if any("sectors" in each for each in coverage.devices):
         what.append("sectors")
     if coverage.cpus > 1 and coverage.cpus_alike:
         what.append("CPUs")
