@@ -16,6 +16,7 @@ from plait.shrink.order import Candidate, Judged
 
 _PAIRS_MAX = 14  # deviations, for trying all pairs of them
 _ELSEWHERE_MAX = 6  # deviations, for trying every place
+_MOVED_MAX = 6_000  # candidates, of pairs of deviations
 _PLACES_MAX = 400
 
 
@@ -59,10 +60,12 @@ def without_detours(judged: Judged) -> Iterator[Candidate]:
 def moved_and_fewer(judged: Judged) -> Iterator[Candidate]:
     """Without one, and another one elsewhere: two places that only mattered together.
 
-    Sure to try, for each one left out, each other one at every step of every context.
+    Sure to try, for each one left out, each other one at every step of every context, where those
+    are few enough; else the hunts do.
     """
     scenario, schedule = judged.candidate
-    if not 2 <= len(schedule) <= _ELSEWHERE_MAX:
+    pairs = len(schedule) * (len(schedule) - 1)
+    if not 2 <= len(schedule) <= _ELSEWHERE_MAX or pairs * len(_everywhere(judged)) > _MOVED_MAX:
         return
     for out in range(len(schedule)):
         left = without_deviations(schedule.deviations, [out]).deviations
