@@ -197,6 +197,8 @@ class Machine:
         else:
             self.engine, self.model = _model(library, target)
         self.info: Info = self.engine.info
+        self._last: Scenario | None = None  # as JSON: schedules of one are run one after another
+        self._last_json: dict[str, Any] = {}
 
     def symbols(self) -> Symbols | ModelSymbols:
         """Names for places in its code."""
@@ -219,12 +221,25 @@ class Machine:
         detail: keep the events (the result has a trace). limits: None: the engine's own. Raises
         InvalidScenario when the target cannot run it (a knob that it does not have, say).
         """
+        return result_from(self._run(scenario, schedule, detail, limits))
+
+    def verdict(
+        self, scenario: Scenario, schedule: Schedule, limits: Limits | None = None
+    ) -> Verdict:
+        """As run, for those who ask often and mostly want no more than this."""
+        return verdict_from_json(self._run(scenario, schedule, False, limits)["verdict"])
+
+    def _run(
+        self, scenario: Scenario, schedule: Schedule, detail: bool, limits: Limits | None
+    ) -> "_engine.Outcome":
         from plait import _engine
 
+        if scenario is not self._last:
+            self._last, self._last_json = scenario, scenario.to_json()
         try:
-            outcome = _engine.run(
+            return _engine.run(
                 self.engine,
-                scenario.to_json(),
+                self._last_json,
                 schedule.to_json(),
                 detail=detail,
                 limits=None if limits is None else limits.to_json(),
@@ -233,7 +248,6 @@ class Machine:
             remedy = "use a scenario that was made for this version of the target"
             what = f'target "{self.target}" cannot run the scenario: {error}'
             raise InvalidScenario(what, None, remedy) from None
-        return result_from(outcome)
 
     def live(self, scenario: Scenario, limits: Limits) -> "_engine.Live":
         """A live run that begins with this scenario; see plait.live."""

@@ -13,7 +13,7 @@ import pytest
 from plait import check, codec
 from plait.check import FuzzOptions, TierChoice
 from plait.check.hunting import Hunter
-from plait.check.repeat import build
+from plait.check.repeat import build, device_of
 from plait.check.same import cause
 from plait.check.shrinking import Judging
 from plait.discovery import load
@@ -32,6 +32,7 @@ BOUNDS = [
     ("original", "smp-irq", "model", 1, 3),
     ("delegate_queued", "smp-irq", "native", 1, 3),
     ("irq_locked:outer_only", "smp", "native", 1, 2),
+    ("irq_locked", "virtio-blk", "native", 0, 1),
     (f"{PLANTED}/aba_stack", "smp", "native", 2, 3),
     (f"{PLANTED}/double_checked_init", "smp", "native", 2, 2),
     (f"{PLANTED}/flag_check_then_act", "smp", "native", 3, 3),
@@ -63,7 +64,7 @@ def test_bounds(
         assert [each.name for each in tmp_path.iterdir()].count(failure.file.name) == 1
         assert check.replay(failure.file, target=name).verdict == failure.verdict
         if failure.shrunk.complete:
-            built = build(load(name), None, "", content.tier)
+            built = build(load(name), None, "", content.tier, device_of(content))
             shape = shapes.setdefault(cause(built, content.verdict), size[:3])
             assert size[:3] == shape, (seed, size)
 
@@ -138,7 +139,7 @@ def test_what_is_left_is_a_local_minimum(name: str, environment: str, tmp_path: 
     built = build(load(name), None)
     judge = Judging(built, failure.content)
     proposed = [candidate for propose in PASSES for candidate in propose(least)]
-    proposed += Hunter(built, failure.content).stepped(least)
+    proposed += Hunter(built, failure.content, judge).stepped(least)
     assert proposed
     for candidate in proposed:
         judged = judge(candidate)

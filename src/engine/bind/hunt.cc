@@ -123,7 +123,9 @@ nb::dict draw(Target& target, nb::dict search_options, nb::dict options, uint32_
       Prng prng{mix(mix(kSeed, seed), i)};
       const uint32_t wanted = 1 + prng.below(operations);
       Scenario scenario = generate(target.declaration(), environment, search.preset, wanted, prng.one_in(2), prng);
-      for (LineSpec& line : scenario.lines) line.fires = 1;
+      for (LineSpec& line : scenario.lines) {
+        if (line.vector == LineSpec::kNoVector) line.fires = 1;
+      }
       ++executions;  // so that it comes to its end whatever is drawn
       const int allowed = smaller.allowed(size_of(scenario));
       if (allowed < 0) continue;

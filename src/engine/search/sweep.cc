@@ -116,6 +116,7 @@ ProgramSize size_of(const Scenario& scenario) {
   for (const TaskSpec& task : scenario.tasks) size.operations += static_cast<uint32_t>(task.operations.size());
   size.contexts = static_cast<uint32_t>(scenario.tasks.size());
   for (const LineSpec& line : scenario.lines) {
+    if (line.vector != LineSpec::kNoVector) continue;  // it comes with the device
     size.operations += static_cast<uint32_t>(line.operations.size());
     size.contexts += 1 + line.fires;
   }

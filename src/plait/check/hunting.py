@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks for smaller failures of one cause where taking things out of an execution gets no further.
 
-Three hunts: over programs a step simpler than the smallest so far, over those some random steps
-away, and over small programs drawn by chance; each program is run under all schedules with one
-deviation and a sample of those with more. What they find the passes of the shrinker make smaller
-still.
+Three hunts are over programs: a step simpler than the smallest so far, some random steps away, and
+small ones drawn by chance; each is run under all schedules with one deviation and a sample of those
+with more. What they find the passes of the shrinker make smaller still. The fourth searches as
+`plait fuzz` does, from other seeds, and makes smaller what fails so there: another way down.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,8 +18,8 @@ from plait.environment import ENVIRONMENTS
 from plait.machine import Hunted
 from plait.scenario import Scenario
 from plait.schedule import Schedule
-from plait.search import SearchOptions
-from plait.shrink import Candidate, Hunt, Judged
+from plait.search import STRATEGIES, Search, SearchOptions
+from plait.shrink import Budget, Candidate, Hunt, Judge, Judged, shrink
 from plait.shrink.mutated import CONTEXTS_MORE, OPERATIONS_MORE, mutated_programs
 from plait.shrink.programs import Asked, Knobs, simpler_programs
 from plait.verdict import Failed, FailureKind
@@ -32,53 +32,65 @@ _STEPPED = 120_000  # executions of a hunt over simpler programs
 _MUTANTS = 1_500  # programs
 _MUTATED = 200_000  # executions of a hunt over those
 _DRAWN = 120_000  # executions of a hunt over drawn ones
+_SEARCHES, _SEARCHED = 4, 40_000  # from other seeds, and executions of each
+_RESTART = Budget(2_000)  # of passes over what one of these has found
 _PLAIN_MORE = 6  # operations of programs that may fail without any deviation: one execution each
 _MORE_FOR_SAMPLES = 3
 _ONE_MAX = 6_000  # executions of one program
 _ONE_MIN = 400
 _ANY = Schedule()
+_SLICE_SECONDS = 0.2  # of a search, before it can be interrupted
 _KNOB_VALUES_MAX = 4  # tried of each knob, the small ones
 _MODELS_SLOWER = 12  # than native code
+_DEVICES_SLOWER = 3  # than without one, beside their steps
+_STEPS = (
+    200,
+    400,
+)  # of an execution, as usual and as counted at most; more of them: fewer executions
 _LIVELOCKS_SLOWER = 50  # runs that only end at a limit
 
 
 class Hunter:
     """Hunts for one failure. executions: that the hunts have taken so far."""
 
-    def __init__(self, built: Built, content: FailureFile) -> None:
+    def __init__(self, built: Built, content: FailureFile, judge: Judge) -> None:
         assert isinstance(content.verdict, Failed)
         self._built = built
         self._content = content
+        self._judge = judge
         self._kind = content.verdict.kind
         self._wanted = cause(built, content.verdict)
         self._limits = beside(built, content)
         self._causes: set[int] = set()  # the engine's names for what is wanted
         self._slower = _MODELS_SLOWER if content.tier is Tier.MODEL else 1
+        if content.scenario.device is not None:
+            self._slower *= _DEVICES_SLOWER
         if self._kind is FailureKind.LIVELOCK:
             self._slower *= _LIVELOCKS_SLOWER
+        self._seeds = iter(range(1, 1 + _SEARCHES))  # not searched from yet
         self.executions = 0
 
     def hunts(self) -> Sequence[Hunt]:
         """In the order in which to try them."""
-        return (self.stepped, self.mutated, self.drawn)
+        return (self.stepped, self.mutated, self.drawn, self.searched)
 
     def stepped(self, judged: Judged) -> Iterator[Candidate]:
         """Programs a step simpler, swept."""
         asked = list(simpler_programs(judged, self._knobs()))
         schedule = judged.candidate.schedule
         if len(schedule) > 1:  # elsewhere the same moves are few enough to try them all
-            yield from self._swept(asked, self._budget(_STEPPED), schedule)
-        yield from self._swept(asked, self._budget(_STEPPED))
+            yield from self._swept(asked, self._budget(_STEPPED, judged), schedule)
+        yield from self._swept(asked, self._budget(_STEPPED, judged))
 
     def mutated(self, judged: Judged) -> Iterator[Candidate]:
         """Programs some steps away, swept."""
         random = Random(repr(judged.candidate.scenario.to_json()))
         deviations = judged.size.deviations
-        count = self._budget(_MUTANTS, deviations)
+        count = self._budget(_MUTANTS, judged, deviations)
         environment = ENVIRONMENTS.get(self._content.environment)
         interrupts = environment is not None and environment.interrupts[1] > 0
         made = mutated_programs(judged, self._knobs(), random, count, interrupts)
-        yield from self._swept(list(made), self._budget(_MUTATED, deviations))
+        yield from self._swept(list(made), self._budget(_MUTATED, judged, deviations))
 
     def _swept(
         self, asked: Sequence[Asked], budget: int, moves: Schedule = _ANY
@@ -103,25 +115,59 @@ class Hunter:
         if deviations > 0:
             more = OPERATIONS_MORE if deviations > 1 else _PLAIN_MORE
             larger = (contexts + CONTEXTS_MORE, operations + more)
-            yield from self._drawn(deviations - 1, larger)
-        yield from self._drawn(deviations, (contexts, operations))
+            yield from self._drawn(judged, deviations - 1, larger)
+        yield from self._drawn(judged, deviations, (contexts, operations))
 
-    def _drawn(self, deviations: int, size: tuple[int, int]) -> Iterator[Candidate]:
+    def _drawn(self, judged: Judged, deviations: int, size: tuple[int, int]) -> Iterator[Candidate]:
         environment = ENVIRONMENTS.get(self._content.environment)
         if environment is None:
             return
         search = SearchOptions(environment, 0, self._limits, preset=self._content.preset)
-        budget = self._budget(_DRAWN, deviations)
+        budget = self._budget(_DRAWN, judged, deviations)
         found, executions = self._built.machine.draw(
             search.to_engine(), self._options(deviations, _ONE_MIN), size, budget, size[1]
         )
         self.executions += executions
         yield from self._fitting(found)
 
-    def _budget(self, executions: int, deviations: int = 1) -> int:
-        """What a hunt may spend: more where the schedules are a sample."""
+    def searched(self, judged: Judged) -> Iterator[Candidate]:
+        """Other failures of the cause, made smaller by passes; where one deviation is too few.
+
+        Once: from the same seeds the same would come.
+        """
+        environment = ENVIRONMENTS.get(self._content.environment)
+        if environment is None or judged.size.deviations < 2:
+            return
+        for seed in self._seeds:
+            options = SearchOptions(
+                environment,
+                seed,
+                self._limits,
+                strategy=STRATEGIES[0],
+                preset=self._content.preset,
+                executions=self._budget(_SEARCHED, judged),
+                stop_on_failure=False,
+            )
+            for start in self._found(Search(self._built.machine, options)):
+                smaller = shrink(start, self._judge, _RESTART)
+                self.executions += smaller.executions
+                yield smaller.judged.candidate
+
+    def _found(self, search: Search) -> Iterator[Judged]:
+        """What a search finds that fails so."""
+        done = False
+        while not done:
+            done, progress, found = search.step(_SLICE_SECONDS)
+            judged = (self._judge(Candidate(each.scenario, each.schedule)) for each in found)
+            yield from (each for each in judged if each is not None)
+        self.executions += progress.executions
+
+    def _budget(self, executions: int, judged: Judged, deviations: int = 1) -> int:
+        """What a hunt may spend: more where the schedules are a sample, less where each is long."""
         more = _MORE_FOR_SAMPLES if deviations > 1 else 1
-        return executions * more // self._slower
+        usual, most = _STEPS
+        longer = min(max(judged.size.steps, usual), most)
+        return executions * more * usual // longer // self._slower
 
     def _options(self, deviations: int, executions: int, moves: Schedule = _ANY) -> "HuntOptions":
         return {

@@ -90,13 +90,14 @@ class Judging:
 
     def __call__(self, candidate: Candidate) -> Judged | None:
         """The candidate as it was applied; None: it does not fail so."""
-        run = self._built.machine.run
+        machine, run = self._built.machine, self._built.machine.run
         try:
-            first = run(candidate.scenario, candidate.schedule, limits=self.limits)
+            verdict = machine.verdict(*candidate, self.limits)
         except InvalidScenario:  # a size or a knob that the target does not take
             return None
-        if cause(self._built, first.verdict) != self._wanted:
+        if cause(self._built, verdict) != self._wanted:
             return None
+        first = run(candidate.scenario, candidate.schedule, limits=self.limits)
         applied = Candidate(candidate.scenario, first.schedule)
         detailed = run(applied.scenario, applied.schedule, detail=True, limits=self.limits)
         assert detailed.trace is not None
@@ -121,7 +122,7 @@ def shrink_failure(
     if start is None:
         what = f'the failure of target "{content.target}" does not repeat'
         raise InvalidFailureFile(what, None, "find it again with plait fuzz")
-    hunter = Hunter(built, content)
+    hunter = Hunter(built, content, judge)
     done = shrink(start, judge, budget, hunter.hunts(), on_progress)
     done = replace(done, executions=done.executions + hunter.executions)
     if done.complete:

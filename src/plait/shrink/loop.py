@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from plait.scenario import Scenario
+from plait.schedule import Schedule
 from plait.shrink.order import Candidate, Judged, Size
 from plait.shrink.passes import PASSES, Pass
 
@@ -55,7 +57,8 @@ class _Loop:
         self.started = time.monotonic()
         self._judge = judge
         self._budget = budget
-        self._tried = {_key(start.candidate)}
+        self._scenario, self._name = start.candidate.scenario, _name(start.candidate.scenario)
+        self._tried = {self._key(start.candidate)}
 
     @property
     def seconds(self) -> float:
@@ -63,7 +66,7 @@ class _Loop:
 
     def attempt(self, candidate: Candidate) -> bool:
         """Judges it unless that was done already; whether it is the best from now on."""
-        key = _key(candidate)
+        key = self._key(candidate)
         if key in self._tried:
             return False
         self._tried.add(key)
@@ -74,7 +77,7 @@ class _Loop:
         if judged is None or judged.size >= self.best.size:
             return False
         self.best = judged
-        self._tried.add(_key(judged.candidate))
+        self._tried.add(self._key(judged.candidate))
         return True
 
     def run(self, hunts: Sequence[Hunt], on_progress: Callable[[Size, int], None]) -> bool:
@@ -97,13 +100,19 @@ class _Loop:
                     progress = True
                     on_progress(self.best.size, self.executions)
 
+    def _key(self, candidate: Candidate) -> tuple[str, Schedule]:
+        """What tells it from others; mostly the scenario is that of the one before."""
+        if candidate.scenario is not self._scenario:
+            self._scenario, self._name = candidate.scenario, _name(candidate.scenario)
+        return self._name, candidate.schedule
+
     def _once(self, propose: Pass) -> bool:
         """Whether one of the proposals was taken."""
         return any(self.attempt(candidate) for candidate in propose(self.best))
 
 
-def _key(candidate: Candidate) -> str:
-    return json.dumps([candidate.scenario.to_json(), candidate.schedule.to_json()], sort_keys=True)
+def _name(scenario: Scenario) -> str:
+    return json.dumps(scenario.to_json(), sort_keys=True)
 
 
 def shrink(
