@@ -228,10 +228,14 @@ class Live:
 
         choice: what the first of a device is.
         """
+    def until_opening(self, context: str, nth: int) -> int:
+        """Lets it go on until it has let others in so often in the middle of operations."""
     def choices(self, device: int) -> list[int]:
         """What it may do instead of what it would do next by itself."""
     def raised(self) -> list[int]:
         """Lines that a device has raised, and that have not fired since."""
+    def at_hand(self) -> list[int]:
+        """Tasks that have nothing to do, and could begin at once."""
     def preempt(self, task: int) -> bool:
         """Lets its CPU go on until the task can be switched in, and takes a step of it."""
     def interrupt(self, line: int, cpu: int) -> bool: ...

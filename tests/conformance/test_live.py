@@ -16,6 +16,7 @@ from plait import LiveRun, codec
 from plait.check import replay
 from plait.codec import Tier
 from plait.errors import InvalidOption, LiveRunOver
+from plait.live import Opening, Steps
 from plait.scenario import DeviceSpec, Op, OpKind
 from plait.trace import EventKind
 from plait.verdict import Failed, FailureKind, Passed
@@ -56,6 +57,11 @@ class Hand:
     def steps(self) -> int:
         return self.random.choice([0, 1, 2, self.random.randrange(40), 1 << 30])
 
+    def cut(self) -> Steps:
+        return self.random.choice(
+            [self.steps(), self.steps(), Opening(self.random.randrange(1, 4))]
+        )
+
     def request(self) -> Op:
         kind = self.random.choice([OpKind.READ, OpKind.WRITE, OpKind.FLUSH])
         if kind is OpKind.FLUSH:
@@ -68,7 +74,7 @@ class Hand:
             ops.append(Op(OpKind.FREE, self.objects.pop(self.random.randrange(len(self.objects)))))
         if not ops or self.random.random() < 0.5:
             ops.append(Op(OpKind.ALLOC, self.run.slot(), self.random.choice(self.sizes)))
-        if self.run.interrupt(self.random.randrange(self.run.cpus), ops, steps=self.steps()):
+        if self.run.interrupt(self.random.randrange(self.run.cpus), ops, steps=self.cut()):
             self.lines += 1
             self.objects += [op.slot for op in ops if op.kind is OpKind.ALLOC]
 
@@ -77,10 +83,10 @@ class Hand:
         task = pick.randrange(run.tasks)
         match pick.randrange(12 if run.device else 7):
             case 0 | 1:
-                self.objects.append(run.alloc(task, pick.choice(self.sizes), steps=self.steps()))
+                self.objects.append(run.alloc(task, pick.choice(self.sizes), steps=self.cut()))
             case 2 | 3 if self.objects:
                 slot = self.objects.pop(pick.randrange(len(self.objects)))
-                run.free(task, slot, steps=self.steps())
+                run.free(task, slot, steps=self.cut())
             case 4 if run.environment.interrupts[1] and self.lines < 8:
                 self.interrupt()
             case 5 if run.environment.migration:
@@ -96,7 +102,7 @@ class Hand:
             case 11 if run.raised:
                 run.deliver(pick.randrange(run.cpus), steps=self.steps())
             case _:
-                run.run(task, self.steps())
+                run.run(task, self.cut())
 
 
 def check(run: LiveRun) -> None:
@@ -216,6 +222,26 @@ def test_an_interrupt_where_nothing_moves_comes_before_what_moves_next() -> None
     check(run)
 
 
+def test_a_cut_where_others_are_let_in() -> None:
+    """The pool's lock is dropped while it asks for a page, and only there."""
+    run = LiveRun("original", "up")
+    run.alloc(0, 64, steps=Opening(1))
+    [task, other] = run.contexts()
+    assert (task.state, other.state) == ("ready", "idle")
+    assert run.at_hand == (1,)
+    taken = other.steps
+    run.alloc(1, 64, steps=6)  # on the same CPU, in the middle of that
+    [task, other] = run.contexts()
+    assert (other.state, other.steps) == ("ready", taken + 6)
+    assert run.at_hand == ()
+    run.settle()
+    run.alloc(0, 64, steps=Opening(1))  # there is a page now: it lets nobody in
+    assert run.contexts()[0].state == "idle"
+    assert run.settle() == Passed()
+    assert run.at_hand == (0, 1)
+    check(run)
+
+
 def test_migration_of_a_task_with_nothing_to_do() -> None:
     run = LiveRun("irq_safe", "smp")
     assert run.migrate(0, 2)
@@ -260,6 +286,7 @@ def test_interrupts_off_on_the_cpu() -> None:
         (lambda run: run.start(0, Op(OpKind.FLUSH)), "has no device"),
         (lambda run: run.request(0, Op(OpKind.FREE, 0)), "free is no request"),
         (lambda run: run.let_device(), "has no device"),
+        (lambda run: run.run(0, Opening(0)), "there is no opening 0"),
         (lambda run: LiveRun(run.built, "up", device=DeviceSpec(4)), "has no virtio-blk"),
     ],
 )

@@ -100,3 +100,30 @@ TEST(another_user_of_the_machine_disturbs_nothing) {
   EXPECT(bench.get().objects().all().size() == 1);
   expect_same(bench, live);
 }
+
+TEST(an_opening_is_where_others_are_let_in_and_the_operation_is_not_over) {
+  Bench bench;
+  bench.with_page();
+  bench.scenario.tasks.push_back({CpuId{0}, true, {}});
+  on_alloc = [](size_t size) {
+    machine->preempt_disable(0);
+    machine->irq_set(false, 0);
+    machine->irq_set(true, 0);  // to handlers
+    machine->preempt_enable(0);  // to tasks
+    machine->preempt_disable(0);
+    void* object = bump(size);
+    machine->preempt_enable(0);
+    return object;
+  };
+  Live live(bench.get(), bench.scenario, bench.limits);
+  live.add(0, {OperationKind::kAlloc, 0, 16});
+  live.refresh();
+  EXPECT(!live.at_hand(0));
+  EXPECT(live.until_opening(task(0), 1) == 4);  // call, two off, one on
+  EXPECT(live.until_opening(task(0), 1) == 1);
+  EXPECT(live.until_opening(task(0), 1) == 5);  // the last one is where it returns
+  EXPECT(live.at_hand(0));
+  live.settle();
+  EXPECT(live.last().verdict == VerdictKind::kPassed);
+  expect_same(bench, live);
+}

@@ -70,6 +70,14 @@ class PythonLive {
     return taken;
   }
 
+  uint32_t until_opening(const std::string& who, uint32_t nth) {
+    ContextId id;
+    if (!parse(who, id)) throw nb::value_error(("no context is called \"" + who + "\"").c_str());
+    uint32_t taken = 0;
+    run_on(target_, [&] { taken = live_.until_opening(id, nth); });
+    return taken;
+  }
+
   bool preempt(uint32_t task) {
     task_of(task);
     bool done = false;
@@ -130,6 +138,18 @@ class PythonLive {
       live_.refresh();
       for (uint32_t line = 0; line < live_.scenario().lines.size(); ++line) {
         if (machine().io().raised(line)) found.push_back(line);
+      }
+    });
+    return found;
+  }
+
+  // Tasks that have nothing to do, and could begin at once.
+  std::vector<uint32_t> at_hand() {
+    std::vector<uint32_t> found;
+    run_on(target_, [&] {
+      live_.refresh();
+      for (uint32_t task = 0; task < live_.scenario().tasks.size(); ++task) {
+        if (live_.at_hand(task)) found.push_back(task);
       }
     });
     return found;
@@ -213,7 +233,9 @@ void add_live(nb::module_& module) {
       .def("add_line", &PythonLive::add_line, "line"_a)
       .def("drop_line", &PythonLive::drop_line)
       .def("steps", &PythonLive::steps, "context"_a, "count"_a, "choice"_a = 0)
+      .def("until_opening", &PythonLive::until_opening, "context"_a, "nth"_a)
       .def("choices", &PythonLive::choices, "device"_a)
+      .def("at_hand", &PythonLive::at_hand)
       .def("raised", &PythonLive::raised)
       .def("preempt", &PythonLive::preempt, "task"_a)
       .def("interrupt", &PythonLive::interrupt, "line"_a, "cpu"_a)

@@ -44,8 +44,19 @@ uint32_t Live::steps(ContextId who, int32_t steps, uint8_t choice) {
     act.steps = script_.taken() > left ? script_.taken() - left : 1;
     run(Script::Then::kSteps, act);
   }
+  return keep_steps(act);
+}
+
+uint32_t Live::until_opening(ContextId who, uint32_t nth) {
+  Act act{Act::Kind::kSteps, who, nth, {}, 0, false, 0};
+  run(Script::Then::kOpening, act);
+  act.steps = kForever;
+  return keep_steps(act);
+}
+
+uint32_t Live::keep_steps(Act act) {
   script_.keep();
-  if (script_.idle() && !failed() && who.kind == ContextKind::kIrq) {  // it will come before what moves next
+  if (script_.idle() && !failed() && act.who.kind == ContextKind::kIrq) {  // it will come before what moves next
     act.most = true;
     script_.add(act);
   }
@@ -106,6 +117,12 @@ Outcome Live::outcome(bool events) {
 
 void Live::refresh() {
   if (stale_ || machine_.loads() != load_) run(settled_ ? Script::Then::kDefaults : Script::Then::kStop);
+}
+
+bool Live::at_hand(uint32_t task) const {
+  const Context& context = *machine_.contexts()[task];
+  const bool idle = scenario_.tasks[task].operations.empty() || context.state == ContextState::kFinished;
+  return idle && closed_to(machine_.cpu(static_cast<uint32_t>(context.cpu))) == 0;
 }
 
 bool Live::begun(uint32_t task) const {

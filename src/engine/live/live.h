@@ -18,7 +18,7 @@ class Live {
  public:
   // The target must have been set on the machine before each call that runs.
   Live(Machine& machine, Scenario scenario, const Limits& limits)
-      : machine_(machine), scenario_(std::move(scenario)), limits_(limits) {}
+      : machine_(machine), scenario_(std::move(scenario)), limits_(limits), script_(machine) {}
 
   // Programs: what is added is done when its context runs.
   void add(uint32_t task, const Operation& operation) {
@@ -34,6 +34,8 @@ class Live {
   // Lets the context take steps as long as it can go on; how many it took. Negative: all that it can take but so many,
   // and one at least. `choice`: what the first of a device is.
   uint32_t steps(ContextId who, int32_t steps, uint8_t choice = 0);
+  // The same until it lets others in, for the nth time in the middle of an operation after it had kept them out.
+  uint32_t until_opening(ContextId who, uint32_t nth);
   // Lets what runs on its CPU go on until the task can be switched in, which takes a step. False: it never could.
   bool preempt(uint32_t task);
   // Starts the handler. Where nothing can move, it comes before whatever moves next; one may wait so. False: interrupts
@@ -56,10 +58,12 @@ class Live {
   bool settled() const { return settled_; }
   uint32_t dropped() const { return script_.dropped(); }
   bool begun(uint32_t task) const;
+  bool at_hand(uint32_t task) const;  // it has nothing to do, and could begin at once on its CPU
 
  private:
   void prepare();
   void run(Script::Then then, const Act& act = {});
+  uint32_t keep_steps(Act act);
 
   Machine& machine_;
   Scenario scenario_;

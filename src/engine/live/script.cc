@@ -2,11 +2,16 @@
 #include "live/script.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace plait {
 namespace {
 
 constexpr uint32_t kNone = kStop;
+
+bool is_return(EventKind kind) {
+  return kind == EventKind::kReturnAlloc || kind == EventKind::kReturnFree || kind == EventKind::kReturnRequest;
+}
 
 }  // namespace
 
@@ -17,6 +22,7 @@ void Script::begin(uint64_t, uint32_t) {
   following_ = true;
   done_ = false;
   dropped_ = 0;
+  closed_ = openings_ = 0;
 }
 
 uint32_t Script::steps_of(ContextId who) const {
@@ -88,6 +94,15 @@ std::optional<Choice> Script::follow(Moves& enabled) {
   return std::nullopt;
 }
 
+// Whether who was asked about has just let somebody in whom it had kept out, and its operation is not over.
+bool Script::opens() {
+  const auto known = std::find_if(machine_.contexts().begin(), machine_.contexts().end(),
+                                  [&](const Context* each) { return each->id == request_.who; });
+  if (known == machine_.contexts().end()) return false;
+  const uint32_t before = std::exchange(closed_, closed_to(machine_.cpu(static_cast<uint32_t>((*known)->cpu))));
+  return closed_ < before && !is_return((*known)->pending.kind);
+}
+
 Choice Script::act(Moves& enabled) {
   constexpr Choice kLeave{kStop, 0, Until::kOver};
   switch (then_) {
@@ -102,6 +117,11 @@ Choice Script::act(Moves& enabled) {
         append(news_, wanted);
       }
       return {index, request_.steps - taken() - 1, Until::kOver};
+    }
+    case Then::kOpening: {
+      openings_ += opens();
+      const uint32_t index = openings_ < request_.steps ? find(enabled.all(), request_) : kNone;
+      return index == kNone ? kLeave : Choice{index, 0, Until::kOver};
     }
     case Then::kPreempt: {
       const std::span<const Move> moves = enabled.all();
@@ -130,6 +150,11 @@ Choice Script::act(Moves& enabled) {
     }
   }
   return kLeave;
+}
+
+uint32_t closed_to(const Cpu& cpu) {
+  const bool to_tasks = !cpu.irq_enabled || cpu.preempt_count != 0 || cpu.depth != 0;
+  return uint32_t{to_tasks} + uint32_t{!cpu.irq_enabled};
 }
 
 Choice Script::choose(Moves& enabled, const Point& point) {

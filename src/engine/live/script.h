@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "machine/machine.h"
 #include "machine/strategy.h"
 
 namespace plait {
@@ -25,16 +26,22 @@ struct Act {
   uint8_t choice = 0;  // kSteps of a device: what the one step that it takes is
 };
 
+// How many kinds of context cannot come in on the CPU: tasks, handlers.
+uint32_t closed_to(const Cpu& cpu);
+
 class Script final : public Strategy {
  public:
   enum class Then : uint8_t {
     kStop,
     kSteps,      // `who` takes up to `steps` more, as long as it can go on; `choice` is the first of a device
+    kOpening,    // the same, until it lets others in for the `steps`-th time in the middle of an operation
     kPreempt,    // what runs on `cpu` goes on until `who` can be switched in, and that takes a step
     kInterrupt,
     kMigrate,
     kDefaults,   // to the end
   };
+
+  explicit Script(const Machine& machine) : machine_(machine) {}
 
   // What to do after the acts. kSteps: act.steps counts from where the context stands then.
   void ask(Then then, const Act& act = {}) {
@@ -66,8 +73,10 @@ class Script final : public Strategy {
   static void append(std::vector<Act>& acts, const Act& act);
   std::optional<Choice> follow(Moves& enabled);
   Choice act(Moves& enabled);
+  bool opens();
   static uint32_t find(std::span<const Move> moves, const Act& act);
 
+  const Machine& machine_;
   std::vector<Act> acts_;
   std::vector<Act> news_;
   std::vector<Taken> taken_;
@@ -78,6 +87,8 @@ class Script final : public Strategy {
   bool done_ = false;
   uint32_t base_ = 0;  // steps that the context of the request had taken before
   uint32_t dropped_ = 0;
+  uint32_t closed_ = 0;    // to how many kinds of context who was asked about has closed its CPU
+  uint32_t openings_ = 0;  // that it has had
 };
 
 }  // namespace plait

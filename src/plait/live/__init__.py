@@ -8,6 +8,8 @@ from plait.live.values import (
     PAGES_DEFAULT,
     HeldObject,
     LiveContext,
+    Opening,
+    Steps,
     built,
     built_of,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "HeldObject",
     "LiveContext",
     "LiveRun",
+    "Opening",
+    "Steps",
     "built",
     "built_of",
     "device_in",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from plait.device import NET_QUEUES
 from plait.environment import Environment
 from plait.errors import InvalidOption, shown
-from plait.live.values import ALL_STEPS, LiveContext
+from plait.live.values import ALL_STEPS, LiveContext, Steps
 from plait.scenario import DeviceKind, DeviceSpec, Op
 from plait.schedule import ContextId, ContextKind
 
@@ -47,7 +47,7 @@ class DeviceMoves(ABC):
         """See LiveRun."""
 
     @abstractmethod
-    def run(self, context: int | str, steps: int = ALL_STEPS) -> int:
+    def run(self, context: int | str, steps: Steps = ALL_STEPS) -> int:
         """See LiveRun."""
 
     @abstractmethod
@@ -65,7 +65,7 @@ class DeviceMoves(ABC):
 
     # ---- what can be done
 
-    def request(self, task: int, op: Op, *, steps: int = ALL_STEPS) -> None:
+    def request(self, task: int, op: Op, *, steps: Steps = ALL_STEPS) -> None:
         """Starts a request, as Op(OpKind.READ, sector=0, sectors=1), and lets the task take steps.
 
         It does not wait for the device. Raises InvalidOption where there is none.
@@ -103,7 +103,7 @@ class DeviceMoves(ABC):
         self._device()
         return tuple(self._live.raised())  # its lines are the only ones
 
-    def deliver(self, cpu: int, queue: int = 0, *, steps: int = ALL_STEPS) -> str | None:
+    def deliver(self, cpu: int, queue: int = 0, *, steps: Steps = ALL_STEPS) -> str | None:
         """Interrupts the CPU for this queue, if that is due, and lets the driver's handler go on.
 
         Returns the name of the handler's context; None when it is not due, interrupts are off

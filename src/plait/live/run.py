@@ -28,6 +28,8 @@ from plait.live.values import (
     PAGES_DEFAULT,
     HeldObject,
     LiveContext,
+    Opening,
+    Steps,
     built_of,
 )
 from plait.machine import RunResult, default_limits, limits_from, result_from
@@ -46,7 +48,7 @@ from plait.scenario import (
 )
 from plait.schedule import Schedule
 from plait.target import Target
-from plait.verdict import Verdict, verdict_from_json
+from plait.verdict import Passed, Verdict, verdict_from_json
 
 
 class LiveRun(DeviceMoves):
@@ -144,7 +146,7 @@ class LiveRun(DeviceMoves):
         self._check_ops((op,))
         self._live.start(task, op.to_json())
 
-    def alloc(self, task: int, size: int, *, steps: int = ALL_STEPS) -> int:
+    def alloc(self, task: int, size: int, *, steps: Steps = ALL_STEPS) -> int:
         """Starts an allocation of `size` bytes and lets the task take up to `steps` steps.
 
         Returns the slot that the object goes into; it may be empty yet, or stay so.
@@ -154,7 +156,7 @@ class LiveRun(DeviceMoves):
         self.run(task, steps)
         return slot
 
-    def free(self, task: int, slot: int, *, steps: int = ALL_STEPS) -> None:
+    def free(self, task: int, slot: int, *, steps: Steps = ALL_STEPS) -> None:
         """Starts the free of what is in the slot and lets the task take up to `steps` steps.
 
         A slot that is empty when its turn comes is passed over.
@@ -162,23 +164,26 @@ class LiveRun(DeviceMoves):
         self.start(task, Op(OpKind.FREE, slot))
         self.run(task, steps)
 
-    def run(self, context: int | str, steps: int = ALL_STEPS) -> int:
+    def run(self, context: int | str, steps: Steps = ALL_STEPS) -> int:
         """Lets a task (its number) or any context (its name) take up to `steps` steps.
 
         Negative: all that it can take but so many, and one at least: a cut that stays in its place
-        when what comes before it takes more or fewer steps. Preempts what runs on its CPU if it
-        must and may. Returns how many steps it took: fewer when it has nothing left to do, waits,
-        or cannot have its CPU.
+        when what comes before it takes more or fewer steps. Opening(n): up to the nth place where
+        it lets others in. Preempts what runs on its CPU if it must and may. Returns how many steps
+        it took: fewer when it has nothing left to do, waits, or cannot have its CPU.
         """
         name = context if isinstance(context, str) else f"task {self._check_task(context)}"
         self._check_over()
-        if steps == 0:
+        if isinstance(steps, Opening):
+            taken = self._live.until_opening(name, steps.nth)
+        elif steps == 0:
             return 0
-        taken = self._live.steps(name, max(-ALL_STEPS, min(steps, ALL_STEPS)))
+        else:
+            taken = self._live.steps(name, max(-ALL_STEPS, min(steps, ALL_STEPS)))
         self._look()
         return taken
 
-    def interrupt(self, cpu: int, ops: Sequence[Op], *, steps: int = ALL_STEPS) -> str | None:
+    def interrupt(self, cpu: int, ops: Sequence[Op], *, steps: Steps = ALL_STEPS) -> str | None:
         """Interrupts the CPU with a handler that has this program, and lets it take `steps` steps.
 
         The line of an earlier interrupt with the same program fires again if its handler has
@@ -248,7 +253,7 @@ class LiveRun(DeviceMoves):
     @property
     def verdict(self) -> Verdict:
         """Of what was done so far; passed means that nothing went wrong yet."""
-        return verdict_from_json(self._live.verdict)
+        return verdict_from_json(self._live.verdict) if self._live.failed else Passed()
 
     @property
     def failed(self) -> bool:
@@ -263,6 +268,11 @@ class LiveRun(DeviceMoves):
     def contexts(self) -> tuple[LiveContext, ...]:
         """Where tasks, workers, handlers and devices stand."""
         return tuple(LiveContext(*row) for row in self._live.contexts())
+
+    @property
+    def at_hand(self) -> tuple[int, ...]:
+        """Tasks that have nothing to do, on CPUs where they could begin at once."""
+        return tuple(self._live.at_hand())
 
     @property
     def costs(self) -> Costs:

@@ -8,12 +8,35 @@ from pathlib import Path
 from plait.check.repeat import Built, build
 from plait.codec import Tier
 from plait.discovery import load
+from plait.errors import InvalidOption
 from plait.scenario import DeviceKind
 from plait.target import Target
 
 ALL_STEPS = 1 << 30
 """As many steps as it takes: until the context has nothing left to do, or waits."""
 PAGES_DEFAULT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """In the place of a number of steps: up to where a context lets others in.
+
+    nth: at which of the places, from 1, where it has preemption or interrupts on again in the
+    middle of an operation, after it had them off. Where there are fewer, it goes on to its end.
+    Raises InvalidOption.
+    """
+
+    nth: int = 1
+
+    def __post_init__(self) -> None:
+        if self.nth < 1:
+            raise InvalidOption(f"there is no opening {self.nth}", None, "count from 1")
+
+    def __repr__(self) -> str:
+        return f"Opening({self.nth})"
+
+
+Steps = int | Opening  # how far a context goes
 
 
 @dataclass(frozen=True, slots=True)
