@@ -46,14 +46,14 @@ void Block::load(const DeviceSpec& spec) {
   sectors_ = spec.sectors;
   read_only_ = spec.read_only;
   queues_ = static_cast<uint32_t>(spec.vectors.size());
-  at_start_.clear();
-  for (uint32_t sector = 0; sector < sectors_; ++sector) {
+  begin();
+  // Disks begin alike, and a smaller one uses the first sectors of the largest so far: to make one takes longer than to run.
+  for (auto sector = static_cast<uint32_t>(disk_.size() / kWords); sector < sectors_; ++sector) {
     for (uint32_t i = 0; i < kWords; ++i) at_start_.push_back(Io::pattern(kDiskSeed + sector, i));
   }
-  disk_ = at_start_;
+  disk_.insert(disk_.end(), at_start_.begin() + static_cast<std::ptrdiff_t>(disk_.size()), at_start_.end());
   size_max_ = ~uint32_t{0};
   configure();
-  dirty_.clear();
 }
 
 void Block::begin() {

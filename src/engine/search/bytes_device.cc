@@ -14,7 +14,10 @@ namespace {
 constexpr std::array<uint32_t, 8> kSectors = {16, 8, 32, 64, 128, 256, 512, 1024};
 constexpr std::array<OperationKind, 6> kRequests = {OperationKind::kWrite,   OperationKind::kRead,        OperationKind::kFlush,
                                                     OperationKind::kDiscard, OperationKind::kWriteZeroes, OperationKind::kGetId};
-constexpr uint32_t kSizeBitsMax = 8;    // of a queue: 1 to 256 entries
+constexpr uint32_t kQueuesShift = 6;
+constexpr uint32_t kSizes = 1u << kQueuesShift;
+constexpr uint32_t kLargeSizes = 5;  // of a queue: 16 to 256 entries
+constexpr uint32_t kSmallSizes = 4;  // 1 to 8
 constexpr uint32_t kUsualSizeBits = 2;
 constexpr uint32_t kHeaderAndStatus = 2;  // descriptors
 constexpr uint32_t kChoices = 19;         // go on, the next chain, look, one of 16 chains
@@ -32,6 +35,12 @@ uint8_t narrow(uint64_t value) { return static_cast<uint8_t>(value); }
 uint32_t longest_request(const DeviceSpec& device) {
   const uint32_t room = device.indirect ? DeviceSpec::kRequestSectorsMax : device.queue_size - kHeaderAndStatus;
   return std::min(DeviceSpec::kRequestSectorsMax, room);
+}
+
+// Large queues are rare, as where scenarios are drawn: they take as long to bring up as many requests, and are never full.
+uint32_t size_bits(uint32_t number) {
+  const uint32_t large = number - kSizes / 2;  // not at an end: libFuzzer likes bytes that are 0 or 255
+  return large < kLargeSizes ? kSmallSizes + large : (number + kUsualSizeBits) % kSmallSizes;
 }
 
 int vector_cpu(uint32_t bits, uint32_t queue, uint32_t cpus) {
@@ -65,9 +74,9 @@ void ByteCodec::device_header(std::span<const uint8_t> bytes, Scenario& scenario
   device.read_only = !net && (features & kOwn);
   device.mergeable = net && (features & kOwn);
   device.sectors = kSectors[features >> kSectorsShift];
-  const uint32_t size = ((at(0) & 0xfu) + kUsualSizeBits) % (kSizeBitsMax + 1);
+  const uint32_t size = size_bits(at(0) % kSizes);
   device.queue_size = 1u << (device.indirect ? size : std::max(size, 1u));
-  const uint32_t queues = net ? kNetQueues : 1 + (at(0) >> 4) % std::min(kDevicesMax, kLinesMax - environment_.interrupts.max);
+  const uint32_t queues = net ? kNetQueues : 1 + (at(0) >> kQueuesShift) % std::min(kDevicesMax, kLinesMax - environment_.interrupts.max);
   device.vectors.resize(queues);
   const size_t own = scenario.lines.size();
   scenario.lines.resize(own + queues);
@@ -109,8 +118,8 @@ Move ByteCodec::device_move(uint32_t number, const DeviceSpec& device) {
 void ByteCodec::put_device(const Scenario& scenario, std::vector<uint8_t>& bytes) const {
   const DeviceSpec& device = scenario.device;
   uint32_t size = 0;
-  while (size < 0xf && 1u << (size + kUsualSizeBits) % (kSizeBitsMax + 1) != device.queue_size) ++size;
-  bytes[device_at_] = narrow(size | (device.vectors.size() - 1) << 4);
+  while (size + 1 < kSizes && 1u << size_bits(size) != device.queue_size) ++size;
+  bytes[device_at_] = narrow(size | (device.vectors.size() - 1) << kQueuesShift);
   const auto found = std::find(kSectors.begin(), kSectors.end(), device.sectors);
   const auto sectors = static_cast<uint32_t>(found - kSectors.begin()) % kSectors.size();
   bytes[device_at_ + 1] = narrow((device.indirect ? 0 : kDirect) | (device.event_index ? kEventIndex : 0) |

@@ -153,11 +153,12 @@ __PLAIT_STATIC u16 virtio_num_queues(void) { return ioread16(PLAIT_REGISTER(0x12
 
 /* Gives the queue its rings and its vector. 0 or a negative error. */
 __PLAIT_STATIC int virtio_setup_queue(struct virtqueue *vq, u16 index, u64 features, u16 vector) {
-  memset(vq, 0, sizeof *vq);
+  memset(vq, 0, offsetof(struct virtqueue, state));
   iowrite16(index, PLAIT_REGISTER(0x16));
   vq->index = index;
   vq->num = ioread16(PLAIT_REGISTER(0x18));
   if (vq->num == 0 || vq->num > PLAIT_VRING_SIZE_MAX) return -ENODEV;
+  memset(vq->state, 0, sizeof *vq->state * vq->num); /* no more: in bring-up this took most of the time */
   vq->indirect = (features >> VIRTIO_RING_F_INDIRECT_DESC & 1) != 0;
   vq->packed = (features >> VIRTIO_F_RING_PACKED & 1) != 0;
   vq->event = (features >> VIRTIO_RING_F_EVENT_IDX & 1) != 0;
