@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The story's crash: `original` under a block driver, on one CPU.
+"""The story's crash: `original` under a driver, on one CPU.
 
 A request is freed by the interrupt handler while the pool is in the middle of an allocation or a
-free: one request and one interrupt are all that it takes, and that is what shrinking comes to.
+free: one request of a disk and one interrupt are all that it takes, and that is what shrinking
+comes to. Of packets it takes two: one alone has all its schedules tried.
 """
 
 from dataclasses import replace
@@ -12,9 +13,12 @@ from plait.check.repeat import build
 from plait.check.saving import Start, record_of
 from plait.check.searching import explain
 from plait.check.values import Failure, FuzzOptions
+from plait.check.verify import VerifyOptions, scope_of
 from plait.discovery import load
 from plait.environment import find_environment
+from plait.exhaustive import Bounds, Explorer
 from plait.machine import default_limits
+from plait.programs import scenarios
 from plait.report import render
 from plait.scenario import DeviceKind
 from plait.schedule import MoveKind
@@ -22,13 +26,15 @@ from plait.search import Search, SearchOptions
 from plait.verdict import Failed
 
 SEEDS = (1, 2, 3)
+MAY_SLEEP = "page_supply_may_sleep"
+PACKETS_SEED = 6  # two of the first eight end with the least, two packets and one interrupt
 
 
-def shrunk(seed: int, folder: Path) -> Failure:
-    built = build(load("original"), None, device=DeviceKind.BLOCK)
-    blk = find_environment("virtio-blk").check(built.machine.info)
+def shrunk(kind: DeviceKind, seed: int, folder: Path) -> Failure:
+    built = build(load("original"), None, device=kind)
+    environment = find_environment(kind.value).check(built.machine.info)
     limits = replace(default_limits(), order_checks=False)
-    options = SearchOptions(replace(blk, cpus=(1, 1)), seed, limits, executions=100_000)
+    options = SearchOptions(replace(environment, cpus=(1, 1)), seed, limits, executions=100_000)
     search = Search(built.machine, options)
     done, found = False, []
     while not done:
@@ -49,7 +55,7 @@ def interrupts(failure: Failure) -> int:
 
 
 def test_one_request_and_one_interrupt(tmp_path: Path) -> None:
-    found = [shrunk(seed, tmp_path) for seed in SEEDS]
+    found = [shrunk(DeviceKind.BLOCK, seed, tmp_path) for seed in SEEDS]
     assert all(isinstance(failure.verdict, Failed) for failure in found)
     best = min(found, key=lambda each: (requests(each), interrupts(each)))
     assert (requests(best), interrupts(best)) == (1, 1)
@@ -63,3 +69,29 @@ def test_one_request_and_one_interrupt(tmp_path: Path) -> None:
     returned = "desc[0].flags = 32896" if device.packed else "used.idx = 1"  # used, in both bits
     for words in ("device 0", returned, "request 0 done", "virtio_blk.c:", "interrupt("):
         assert words in text, text
+
+
+def test_two_packets_and_one_interrupt(tmp_path: Path) -> None:
+    failure = shrunk(DeviceKind.NET, PACKETS_SEED, tmp_path)
+    assert isinstance(failure.verdict, Failed)
+    assert failure.shrunk is not None
+    assert failure.shrunk.certified
+    assert (requests(failure), interrupts(failure)) == (2, 1)
+    assert len(failure.content.scenario.tasks) == 1
+    text = "\n".join(line.plain for line in render(failure.explained, 120))
+    for words in ("device 1", "used.idx = 1", "request 0 done", "virtio_net.c:", "interrupt("):
+        assert words in text, text
+
+
+def test_one_packet_is_not_enough() -> None:
+    """Nor is any other single operation: all schedules of all of them are tried."""
+    machine = build(load("original"), None, device=DeviceKind.NET).machine
+    options = VerifyOptions("original", "virtio-net", operations=1, knobs={MAY_SLEEP: 0})
+    scope = scope_of(options, find_environment("virtio-net"), machine.info)
+    limits = replace(default_limits(), order_checks=False)
+    for scenario in scenarios(scope):
+        explorer = Explorer(machine, scenario, Bounds(), limits)
+        while not explorer.done:
+            explorer.step()
+        assert explorer.complete
+        assert explorer.explored.failures == 0
