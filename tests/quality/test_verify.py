@@ -236,6 +236,19 @@ def test_all_within_a_bound_is_seen_with_it_and_without(name: str) -> None:
         assert classes(machine, scenario, Bounds()) >= everything
 
 
+@pytest.mark.parametrize(
+    "program",
+    [_flush((FLUSH, 2), cpus=2), _receive((RECEIVE, 2), cpus=2), _receive(RECEIVE, 2)],
+    ids=lambda program: program.name,
+)
+def test_a_device_preempts_nobody_and_is_not_in_the_way_of_a_bound(program: Program) -> None:
+    """Its steps and its interrupts cost nothing, and who ran before them goes on for nothing."""
+    machine, scenario = program.machine(), program.scenario()
+    for preemptions in (0, 1):
+        everything = classes(machine, scenario, Bounds(preemptions=preemptions, reduce=False))
+        assert classes(machine, scenario, Bounds(preemptions=preemptions)) == everything
+
+
 def test_moves_and_interrupts_within_a_bound_are_seen() -> None:
     machine = machine_of("irq_safe")
     for scenario in small_scope(machine, migrations=1):

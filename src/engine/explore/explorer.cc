@@ -166,7 +166,7 @@ bool Explorer::affordable(uint32_t cut, const Decision& decision) const {
   Spent spent = taken.before;
   spent.deviations += !bounds_.reduce;
   switch (decision.kind) {
-    case Decision::Kind::kRun: spent.preemptions += !taken.forced && decision.process != taken.standard; break;
+    case Decision::Kind::kRun: spent.preemptions += taken.preempts(decision.process); break;
     case Decision::Kind::kInterrupt: ++spent.interrupts; break;
     case Decision::Kind::kMigrate: ++spent.migrations; break;
     case Decision::Kind::kRaised:

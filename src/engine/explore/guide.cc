@@ -117,6 +117,7 @@ Choice Guide::choose(Moves& moves, const Point& point) {
   taken.keeps_handlers_out = runs && !cpu.irq_enabled;
   taken.keeps_tasks_out = runs && (handler || taken.keeps_handlers_out || cpu.preempt_count != 0);
   taken.standard = decision_of(enabled[0]).process;
+  taken.cut = would_be_cut(taken, point);
   if (note_alternatives_) {
     std::vector<Decision>& others = alternatives_.emplace_back();
     for (uint32_t i = 0; i < enabled.size(); ++i) {
@@ -126,7 +127,7 @@ Choice Guide::choose(Moves& moves, const Point& point) {
   spent_.deviations += chosen != 0;
   switch (move.kind) {
     case MoveKind::kGo:
-    case MoveKind::kPreempt: spent_.preemptions += preempts(taken, point, chosen); break;
+    case MoveKind::kPreempt: spent_.preemptions += taken.preempts(taken.decision.process); break;
     case MoveKind::kInterrupt: spent_.interrupts += taken.decision.kind == Decision::Kind::kInterrupt; break;
     case MoveKind::kMigrate: spent_.migrations += 1; break;
     case MoveKind::kDevice: break;
@@ -138,11 +139,9 @@ Choice Guide::choose(Moves& moves, const Point& point) {
 }
 
 // A device is beside the CPUs: whoever ran before its step and goes on after it was not preempted.
-bool Guide::preempts(const Taken& taken, const Point& point, uint32_t chosen) const {
-  if (chosen == 0) return false;
-  if (point.context.kind != ContextKind::kDevice) return !point.forced;
-  const bool other = runner_ != Causality::kProcessesMax && runner_ != taken.decision.process;
-  return other && (taken.enabled >> runner_ & 1) != 0;
+uint8_t Guide::would_be_cut(const Taken& taken, const Point& point) const {
+  if (point.context.kind != ContextKind::kDevice) return point.forced ? Causality::kProcessesMax : taken.standard;
+  return runner_ != Causality::kProcessesMax && (taken.enabled >> runner_ & 1) != 0 ? runner_ : Causality::kProcessesMax;
 }
 
 void Guide::finish() {

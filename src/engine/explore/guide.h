@@ -51,9 +51,11 @@ class Guide final : public Strategy {
     bool keeps_tasks_out = false;     // of its CPU, until it has left what it is in
     bool keeps_handlers_out = false;
     uint8_t standard = 0;     // process of the default move
+    uint8_t cut = Causality::kProcessesMax;  // who is preempted where another process runs
     uint32_t enabled = 0;     // processes that could have gone, as bits
     uint32_t movable = 0;     // tasks that could have been moved
     Spent before;
+    bool preempts(uint8_t process) const { return cut != Causality::kProcessesMax && process != cut && process != standard; }
   };
 
   explicit Guide(Machine& machine) : machine_(machine) {}
@@ -112,7 +114,7 @@ class Guide final : public Strategy {
   void note_change(const Decision& decision);
   void note_device();
   void note_blocked(const Move& move);
-  bool preempts(const Taken& taken, const Point& point, uint32_t chosen) const;
+  uint8_t would_be_cut(const Taken& taken, const Point& point) const;
   void request_places(const PendingStep& step, Process& process);
   bool drives(const Process& process) const;
   bool is_of_device(uint8_t line) const;

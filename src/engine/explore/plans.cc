@@ -16,11 +16,14 @@ void Explorer::turn(const Causality::Race& race) {
   const auto& taken = guide_.taken();
   turn_at(race.first, race.second, race.past);
   const Decision runner = taken[race.second].decision;
-  bool own = true;  // still in the stretch of the earlier event
+  bool own = true;  // still in the stretch of the earlier event, which what a device does in between does not end
   for (uint32_t cut = race.first + 1; cut-- > 0;) {
-    const bool begins = cut == 0 || taken[cut - 1].decision.process != taken[cut].decision.process;
-    if ((own && begins) || taken[cut].forced) switch_at(cut, runner);
-    own = own && !begins;
+    const bool device = taken[cut].decision.kind == Decision::Kind::kDevice;
+    uint32_t before = cut;
+    while (before > 0 && !device && taken[before - 1].decision.kind == Decision::Kind::kDevice) --before;
+    const bool begins = before == 0 || taken[before - 1].decision.process != taken[cut].decision.process;
+    if ((own && begins) || !taken[cut].preempts(runner.process)) switch_at(cut, runner);
+    own = own && (device || !begins);
   }
 }
 
@@ -256,6 +259,8 @@ void Explorer::make_room(uint32_t cut) {
     const uint32_t number = order_[last];
     const Decision& decision = taken[number].decision;
     if (decision.kind != Decision::Kind::kRun || Guide::possible(taken[cut], decision)) continue;
+    const uint32_t first = guide_.causality().event_of(events[number].process, 0);
+    if (first >= cut && taken[first].decision.kind == Decision::Kind::kRaised) continue;  // it is made possible after the cut
     uint32_t room = cut;
     while (room > 0 && !Guide::possible(taken[room], decision)) --room;
     const Causality::Clock& past = events[number].past;
@@ -268,8 +273,10 @@ void Explorer::make_room(uint32_t cut) {
 void Explorer::switch_at(uint32_t cut, const Decision& to) {
   const auto& taken = guide_.taken();
   const auto& events = guide_.causality().events();
+  const uint32_t first = guide_.causality().event_of(to.process, 0);
   const bool device = to.kind == Decision::Kind::kDevice;
-  const Decision decision{device ? to.kind : Decision::Kind::kRun, to.process, 0};
+  const Decision goes_on{device ? to.kind : Decision::Kind::kRun, to.process, 0};
+  const Decision decision = first >= cut ? taken[first].decision : goes_on;  // a handler has to come first
   if (taken[cut].decision.process == to.process || !Guide::possible(taken[cut], decision) || !affordable(cut, decision)) return;
   Item item;
   uint64_t sum = mix(2, to.process);
