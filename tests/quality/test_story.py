@@ -7,8 +7,12 @@ comes to. Of packets it takes two: one alone has all its schedules tried.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import pytest
+
+from plait.check import searching
 from plait.check.repeat import build
 from plait.check.saving import Start, record_of
 from plait.check.searching import explain
@@ -23,6 +27,7 @@ from plait.report import render
 from plait.scenario import DeviceKind
 from plait.schedule import MoveKind
 from plait.search import Search, SearchOptions
+from plait.shrink import Budget
 from plait.verdict import Failed
 
 SEEDS = (1, 2, 3)
@@ -71,7 +76,8 @@ def test_one_request_and_one_interrupt(tmp_path: Path) -> None:
         assert words in text, text
 
 
-def test_two_packets_and_one_interrupt(tmp_path: Path) -> None:
+def test_two_packets_and_one_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "Budget", partial(Budget, seconds=600))  # on a busy machine
     failure = shrunk(DeviceKind.NET, PACKETS_SEED, tmp_path)
     assert isinstance(failure.verdict, Failed)
     assert failure.shrunk is not None
