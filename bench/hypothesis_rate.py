@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, multiple, rule, run_state
 
 from plait.environment import find_environment
 from plait.hypothesis import AllocatorMachine, assert_survives, scenarios
-from plait.hypothesis.machine import _rules_for
+from plait.hypothesis.rules import rules_for
 from plait.hypothesis.surviving import EXECUTIONS_DEFAULT, search_schedules
 from plait.live import built
 from plait.scenario import Scenario
@@ -71,7 +71,7 @@ def idle(machine: type[AllocatorMachine]) -> type[RuleBasedStateMachine]:
         method.__name__ = name
         return rule(**arguments)(method)
 
-    rules = _rules_for(machine, find_environment(machine.env))
+    rules = rules_for(machine, find_environment(machine.env))
     names: dict[str, object] = {name: nothing(name, rules[name]) for name in rules}
     names["objects"] = AllocatorMachine.objects
     return type("Idle", (RuleBasedStateMachine,), names)
@@ -80,7 +80,7 @@ def idle(machine: type[AllocatorMachine]) -> type[RuleBasedStateMachine]:
 def stateful(target: str, env: str, examples: int) -> None:
     machine = machine_of(target, env)
     machine()  # built
-    rules = len(_rules_for(machine, find_environment(env)))
+    rules = len(rules_for(machine, find_environment(env)))
     chosen = options(examples)
     rates = {
         name: examples / seconds(lambda one=one: run_state_machine_as_test(one, settings=chosen))

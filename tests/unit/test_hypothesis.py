@@ -238,11 +238,14 @@ def test_the_machine_passes_what_is_right() -> None:
     run_state_machine_as_test(Machine, settings=settings(QUICK, max_examples=20))
 
 
+SEVERAL_CPUS = {"free_elsewhere", "migrate", "alloc_in_turn", "free_at_once"}
+
+
 @pytest.mark.parametrize(
     ("env", "missing"),
     [
-        ("up", {"free_elsewhere", "migrate", "interrupt_alloc", "interrupt_free"}),
-        ("up-irq", {"free_elsewhere", "migrate"}),
+        ("up", SEVERAL_CPUS | {"interrupt_alloc", "interrupt_free"}),
+        ("up-irq", SEVERAL_CPUS),
         ("smp", {"interrupt_alloc", "interrupt_free"}),
         ("smp-irq", set()),
     ],
@@ -250,7 +253,7 @@ def test_the_machine_passes_what_is_right() -> None:
 def test_rules_are_those_that_the_environment_allows(env: str, missing: set[str]) -> None:
     every = {
         *("alloc", "free_here", "free_elsewhere", "migrate", "interrupt_alloc", "interrupt_free"),
-        *("preempt", "run", "settle"),
+        *("preempt", "run", "settle", "idle", "alloc_in_turn", "free_at_once"),
     }
     machine = type("Machine", (AllocatorMachine,), {"target": "irq_safe", "env": env})
     assert {each.function.__name__ for each in machine().rules} == every - missing

@@ -11,10 +11,8 @@ from typing import Any, ClassVar
 from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     MultipleResults,
     RuleBasedStateMachine,
-    consumes,
     initialize,
     multiple,
     precondition,
@@ -23,23 +21,15 @@ from hypothesis.stateful import (
 
 from plait.codec import Preset, Tier
 from plait.environment import Environment, find_environment
-from plait.hypothesis.devices import QUEUES, devices, longest_request, requests
+from plait.hypothesis.devices import devices, longest_request
 from plait.hypothesis.failures import OUT_DEFAULT, is_last_example, raised, tell
+from plait.hypothesis.rules import OBJECTS, PRECONDITIONS, RULES, rules_for
 from plait.hypothesis.surviving import content_of, search_schedules
-from plait.hypothesis.values import knobs_of, sizes_of
-from plait.live import ALL_STEPS, PAGES_DEFAULT, LiveRun, usual_device
+from plait.hypothesis.values import knobs_of
+from plait.live import ALL_STEPS, PAGES_DEFAULT, LiveRun, Steps
 from plait.machine import default_limits
-from plait.scenario import LINES_MAX, DeviceSpec, Op, OpKind
+from plait.scenario import DeviceSpec, Op, OpKind
 from plait.verdict import Failed, FailureKind
-
-COUNT_MAX = 3  # objects in one rule
-_OTHERS_MAX = 4  # of what a device may do, to choose from
-_CUT_MAX = 40  # steps; operations of most allocators take fewer
-# None, to the end, half of the time and for the smallest example; else so many steps, or all but so
-# many: then an example can lose a rule before the cut, which made a page, and cuts the same line.
-STEPS: st.SearchStrategy[int | None] = st.sampled_from(
-    [*[None] * _CUT_MAX, *range(-1, -_CUT_MAX // 2 - 1, -1), *range(1, _CUT_MAX // 2 + 1)]
-)
 
 
 class AllocatorMachine(RuleBasedStateMachine):
@@ -60,9 +50,9 @@ class AllocatorMachine(RuleBasedStateMachine):
     all. out: the folder for failure files, None: none. shrink_seconds: for the last example.
 
     `live` is the live run, `objects` the bundle of live objects (slots). A rule's `steps` says
-    where it is cut: None: it runs to its end. Rules and invariants of a subclass are added to those
-    here; a method of the same name replaces one of these, and is drawn the same arguments unless it
-    is a rule by itself.
+    where it is cut, as `LiveRun.run` has them; None: it runs to its end. Rules and invariants of a
+    subclass are added to those here; a method of the same name replaces one of these, and is drawn
+    the same arguments unless it is a rule by itself.
 
     In an environment with a device tasks make requests as well, the device goes on when a rule lets
     it and with what the rule picks, and its interrupts are delivered. device: None: each example
@@ -87,12 +77,12 @@ class AllocatorMachine(RuleBasedStateMachine):
     shrink_seconds: ClassVar[float] = 5.0
     device: ClassVar[DeviceSpec | None] = None
 
-    objects = Bundle("objects")
+    objects = OBJECTS
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         env = find_environment(cls.env) if isinstance(cls.env, str) else cls.env
-        rules = _rules_for(cls, env)
+        rules = rules_for(cls, env)
         for name in RULES:
             mine = cls.__dict__.get(name)
             if mine is None:
@@ -146,24 +136,52 @@ class AllocatorMachine(RuleBasedStateMachine):
         self.live = self._begin()
 
     def alloc(
-        self, task: int, size: int, count: int, steps: int | None
+        self, task: int, size: int, count: int, steps: Steps | None
     ) -> int | MultipleResults[int]:
-        """A task allocates objects, one after another; steps: of all together."""
+        """A task allocates objects, one after another; steps: of all together.
+
+        While it cannot begin, being in the middle of something, another of its CPU does that can.
+        """
+        task = self._at_hand(task)
         slots = [self.live.slot() for _ in range(count)]
         self._allocated |= dict.fromkeys(slots, task)
         self._start(task, [Op(OpKind.ALLOC, slot, size) for slot in slots], steps)
         return multiple(*slots)
 
-    def free_here(self, obj: int, steps: int | None) -> None:
-        """The task that allocated it frees an object."""
-        self._start(self._allocated[obj], [Op(OpKind.FREE, obj)], steps)
+    def alloc_in_turn(self, size: int, count: int) -> MultipleResults[int]:
+        """Tasks allocate objects in turn, those that can begin at once."""
+        ready = self._ready()
+        slots = [self.live.slot() for _ in range(count if ready else 0)]
+        for index, slot in enumerate(slots):
+            self._allocated[slot] = task = ready[index % len(ready)]
+            self._start(task, [Op(OpKind.ALLOC, slot, size)], None)
+        return multiple(*slots)
 
-    def free_elsewhere(self, obj: int, nth: int, steps: int | None) -> None:
+    def free_here(self, obj: int, steps: Steps | None) -> None:
+        """The task that allocated it frees an object; as in alloc, if it can begin."""
+        self._start(self._at_hand(self._allocated[obj]), [Op(OpKind.FREE, obj)], steps)
+
+    def free_elsewhere(self, obj: int, nth: int, steps: Steps | None) -> None:
         """A task on another CPU frees an object; nth: which one of them."""
         home = self._cpus[self._allocated[obj]]
         others = [task for task, cpu in enumerate(self._cpus) if cpu != home]
+        ready = self._ready()
+        others = [task for task in others if task in ready] or others
         task = others[nth % len(others)] if others else self._allocated[obj]
         self._start(task, [Op(OpKind.FREE, obj)], steps)
+
+    def free_at_once(self, obj: int, other: int, nth: int, steps: Steps | None) -> None:
+        """A task frees an object and is cut, another task frees the other, and the first goes on.
+
+        nth: which two, of those that can begin at once.
+        """
+        ready = self._ready() or range(self.live.tasks)
+        first = ready[nth % len(ready)]
+        self._start(first, [Op(OpKind.FREE, obj)], steps)
+        ready = [task for task in self._ready() if task != first]
+        second = ready[nth // self.live.tasks % len(ready)] if ready else self._allocated[other]
+        self._start(second, [Op(OpKind.FREE, other)], None)
+        self.live.run(first)
 
     def migrate(self, task: int, nth: int) -> None:
         """A task moves to another CPU, if it can be preempted; nth: which one of the others."""
@@ -171,7 +189,9 @@ class AllocatorMachine(RuleBasedStateMachine):
         if self.live.migrate(task, cpu):
             self._cpus[task] = cpu
 
-    def interrupt_alloc(self, cpu: int, size: int, steps: int | None) -> int | MultipleResults[int]:
+    def interrupt_alloc(
+        self, cpu: int, size: int, steps: Steps | None
+    ) -> int | MultipleResults[int]:
         """A handler interrupts what runs on the CPU and allocates."""
         self.unsettled += 1
         slot = self.live.slot()
@@ -180,7 +200,7 @@ class AllocatorMachine(RuleBasedStateMachine):
             return slot
         return multiple()
 
-    def interrupt_free(self, cpu: int, obj: int, steps: int | None) -> None:
+    def interrupt_free(self, cpu: int, obj: int, steps: Steps | None) -> None:
         """A handler interrupts what runs on the CPU and frees an object."""
         if not self.live.interrupt(cpu, [Op(OpKind.FREE, obj)], steps=steps or ALL_STEPS):
             self._start(self._allocated[obj], [Op(OpKind.FREE, obj)], steps)
@@ -189,11 +209,11 @@ class AllocatorMachine(RuleBasedStateMachine):
         """The task runs on its CPU, as soon as what runs there can be preempted."""
         self.live.preempt(task)
 
-    def run(self, task: int, steps: int | None) -> None:
+    def run(self, task: int, steps: Steps | None) -> None:
         """The task goes on."""
         self.live.run(task, steps or ALL_STEPS)
 
-    def request(self, task: int, op: Op, steps: int | None) -> None:
+    def request(self, task: int, op: Op, steps: Steps | None) -> None:
         """A task asks the driver for something, and does not wait for it.
 
         Of so many sectors as a chain of the example's device holds.
@@ -217,13 +237,16 @@ class AllocatorMachine(RuleBasedStateMachine):
         choice = others[nth % len(others)] if others else 0
         self.live.let_device(queue, choice=choice, steps=steps or ALL_STEPS)
 
-    def deliver(self, cpu: int, nth: int, steps: int | None) -> None:
+    def deliver(self, cpu: int, nth: int, steps: Steps | None) -> None:
         """The interrupt of a queue that is due comes; nth: of which; cpu: if it may go anywhere."""
         due = self.live.raised
         if due:
             queue = due[nth % len(due)]
             vector = self._spec.vectors[queue]
             self.live.deliver(cpu if vector is None else vector, queue, steps=steps or ALL_STEPS)
+
+    def idle(self) -> None:
+        """Nothing happens: what the shrinker puts in the place of a rule that it then takes out."""
 
     def settle(self) -> None:
         """Everything that was started comes to its end, and conservation is checked."""
@@ -243,7 +266,7 @@ class AllocatorMachine(RuleBasedStateMachine):
         """Whether the failure is one to be found; `live` is the run that failed. See `kinds`."""
         return self.kinds is None or failed.kind in self.kinds
 
-    def _start(self, task: int, ops: Sequence[Op], steps: int | None) -> None:
+    def _start(self, task: int, ops: Sequence[Op], steps: Steps | None) -> None:
         live = self.live
         for op in ops:
             live.start(task, op)
@@ -251,7 +274,18 @@ class AllocatorMachine(RuleBasedStateMachine):
         self.cut = self.cut or steps is not None
         count = steps or ALL_STEPS
         if live.run(task, count) == 0 and live.preempt(task):
-            live.run(task, count - 1 if count > 0 else count)
+            live.run(task, count - 1 if isinstance(count, int) and count > 0 else count)
+
+    def _ready(self) -> Sequence[int]:
+        """Tasks that can begin with something at once."""
+        return self.live.at_hand if self.cut else range(self.live.tasks)
+
+    def _at_hand(self, task: int) -> int:
+        """The task, or another of its CPU that can begin at once while it cannot."""
+        ready, cpu = self._ready(), self._cpus[task]
+        if task in ready:
+            return task
+        return next((each for each in ready if self._cpus[each] == cpu), task)
 
     @property
     def _spec(self) -> DeviceSpec:
@@ -287,68 +321,6 @@ class AllocatorMachine(RuleBasedStateMachine):
         raise raised(verdict)
 
 
-RULES = (
-    *("alloc", "free_here", "free_elsewhere", "migrate", "interrupt_alloc", "interrupt_free"),
-    *("preempt", "run", "settle", "request", "device_goes_on", "device_picks", "deliver"),
-)
-
-
-def _rules_for(cls: type[AllocatorMachine], env: Environment) -> dict[str, dict[str, Any]]:
-    """The arguments of each rule that makes sense in the environment."""
-    cpus = cls.cpus or env.cpus[1]
-    tasks = env.tasks[1] if cls.tasks is None else len(cls.tasks)
-    task, cpu = st.integers(0, tasks - 1), st.integers(0, cpus - 1)
-    # Only when one is drawn the target has to be built.
-    size = st.deferred(
-        lambda: st.sampled_from(
-            cls.sizes or sizes_of(cls.target, cls.tier, cls.compiler, env.device)
-        )
-    )
-    obj = consumes(AllocatorMachine.objects)
-    rules: dict[str, dict[str, Any]] = {
-        "alloc": {
-            "target": AllocatorMachine.objects,
-            "task": task,
-            "size": size,
-            "count": st.integers(1, COUNT_MAX),
-            "steps": STEPS,
-        },
-        "free_here": {"obj": obj, "steps": STEPS},
-        "run": {"task": task, "steps": STEPS},
-        "settle": {},
-    }
-    if cpus > 1 and tasks > 1:
-        nth = st.integers(0, tasks - 2)
-        rules["free_elsewhere"] = {"obj": obj, "nth": nth, "steps": STEPS}
-    if cpus > 1 and env.migration:
-        rules["migrate"] = {"task": task, "nth": st.integers(0, cpus - 2)}
-    if tasks > 1:
-        rules["preempt"] = {"task": task}
-    if env.interrupts[1]:
-        target = AllocatorMachine.objects
-        rules["interrupt_alloc"] = {"target": target, "cpu": cpu, "size": size, "steps": STEPS}
-        rules["interrupt_free"] = {"cpu": cpu, "obj": obj, "steps": STEPS}
-    if env.device:
-        rules |= _device_rules(cls, env, task, cpu)
-    return rules
-
-
-def _device_rules(
-    cls: type[AllocatorMachine],
-    env: Environment,
-    task: st.SearchStrategy[int],
-    cpu: st.SearchStrategy[int],
-) -> dict[str, dict[str, Any]]:
-    queues = QUEUES if cls.device is None else len(cls.device.vectors)
-    queue, nth = st.integers(0, queues - 1), st.integers(0, _OTHERS_MAX - 1)
-    return {
-        "request": {"task": task, "op": requests(cls.device or usual_device(env)), "steps": STEPS},
-        "device_goes_on": {"queue": queue, "steps": STEPS},
-        "device_picks": {"queue": queue, "nth": nth, "steps": STEPS},
-        "deliver": {"cpu": cpu, "nth": nth, "steps": STEPS},
-    }
-
-
 def _plain(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method under a rule of a base class."""
     for mark in ("hypothesis_stateful_rule", "hypothesis_stateful_initialize_rule"):
@@ -361,7 +333,7 @@ def _plain(method: Callable[..., Any]) -> Callable[..., Any]:
 def _rule(method: Callable[..., Any], arguments: dict[str, Any]) -> Callable[..., Any]:
     decorate: Callable[..., Callable[..., Any]] = rule(**arguments)
     made = decorate(method)
-    when = _PRECONDITIONS.get(method.__name__)
+    when = PRECONDITIONS.get(method.__name__)
     return made if when is None else precondition(when)(made)
 
 
@@ -369,24 +341,3 @@ def _at_first(cls: type[AllocatorMachine], name: str, **arguments: Any) -> None:
     """Makes the method a rule that comes before all others."""
     decorate: Callable[..., Callable[..., Any]] = initialize(**arguments)
     setattr(cls, name, decorate(_plain(getattr(cls, name))))
-
-
-def _device_ready(live: LiveRun) -> bool:
-    return not live.failed and any(
-        each.cpu is None and each.state == "ready" for each in live.contexts()
-    )
-
-
-# Without them most rules of most examples would do nothing. `settle` has none: the shrinker puts
-# what takes the fewest choices in the place of a rule, and deletes that; a rule that always may be,
-# and has no arguments, is the one that it gets rid of best.
-_PRECONDITIONS: dict[str, Callable[[Any], bool]] = {
-    "alloc": lambda machine: machine.live.slots_left > COUNT_MAX,
-    "run": lambda machine: machine.cut,
-    "preempt": lambda machine: machine.cut,
-    "device_goes_on": lambda machine: machine.unsettled > 0 and _device_ready(machine.live),
-    "device_picks": lambda machine: machine.unsettled > 0 and _device_ready(machine.live),
-    "deliver": lambda machine: machine.unsettled > 0 and bool(machine.live.raised),
-    "interrupt_alloc": lambda machine: machine.live.lines < LINES_MAX,
-    "interrupt_free": lambda machine: machine.live.lines < LINES_MAX,
-}

@@ -41,7 +41,7 @@ def sizes_of(
     classes = info["size_classes"] or [1 << power for power in range(3, 17)]
     fitting = [size for size in classes if low <= size <= high] or [low]
     usual = fitting[min(1, len(fitting) - 1)]
-    return (usual, usual, usual, fitting[-1])
+    return (usual, usual, fitting[-1])
 
 
 @cache
