@@ -65,8 +65,7 @@ class Hunter:
         self._slower = _MODELS_SLOWER if content.tier is Tier.MODEL else 1
         if content.scenario.device is not None:
             self._slower *= _DEVICES_SLOWER
-        if self._kind is FailureKind.LIVELOCK:
-            self._slower *= _LIVELOCKS_SLOWER
+        self._stuck = _LIVELOCKS_SLOWER if self._kind is FailureKind.LIVELOCK else 1
         self._seeds = iter(range(1, 1 + _SEARCHES))  # not searched from yet
         self.executions = 0
 
@@ -145,7 +144,7 @@ class Hunter:
                 self._limits,
                 strategy=STRATEGIES[0],
                 preset=self._content.preset,
-                executions=self._budget(_SEARCHED, judged),
+                executions=self._budget(_SEARCHED, judged) * self._stuck,  # most of them are not
                 stop_on_failure=False,
             )
             for start in self._found(Search(self._built.machine, options)):
@@ -167,7 +166,7 @@ class Hunter:
         more = _MORE_FOR_SAMPLES if deviations > 1 else 1
         usual, most = _STEPS
         longer = min(max(judged.size.steps, usual), most)
-        return executions * more * usual // longer // self._slower
+        return executions * more * usual // longer // self._slower // self._stuck
 
     def _options(self, deviations: int, executions: int, moves: Schedule = _ANY) -> "HuntOptions":
         return {
