@@ -6,19 +6,29 @@ seed. PLAIT_SEEDS is the number of seeds (2).
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from plait import check, codec
 from plait.check import FuzzOptions, TierChoice
 from plait.check.hunting import Hunter
-from plait.check.repeat import build, device_of
+from plait.check.repeat import build
 from plait.check.same import cause
 from plait.check.shrinking import Judging
 from plait.discovery import load
+from plait.environment import find_environment
+from plait.machine import default_limits
+from plait.scenario import DeviceKind
+from plait.search import SearchOptions
+from plait.shrink.order import program_size
 from plait.shrink.passes import PASSES
 from plait.verdict import Failed, FailureKind
+
+if TYPE_CHECKING:
+    from plait._engine import HuntOptions
 
 SEEDS = range(1, 1 + int(os.environ.get("PLAIT_SEEDS", "2")))
 PLANTED = str(Path(__file__).resolve().parents[2] / "targets" / "planted")
@@ -32,7 +42,6 @@ BOUNDS = [
     ("original", "smp-irq", "model", 1, 3),
     ("delegate_queued", "smp-irq", "native", 1, 3),
     ("irq_locked:outer_only", "smp", "native", 1, 2),
-    ("irq_locked", "virtio-blk", "native", 0, 1),
     (f"{PLANTED}/aba_stack", "smp", "native", 2, 3),
     (f"{PLANTED}/double_checked_init", "smp", "native", 2, 2),
     (f"{PLANTED}/flag_check_then_act", "smp", "native", 3, 3),
@@ -64,7 +73,7 @@ def test_bounds(
         assert [each.name for each in tmp_path.iterdir()].count(failure.file.name) == 1
         assert check.replay(failure.file, target=name).verdict == failure.verdict
         if failure.shrunk.complete:
-            built = build(load(name), None, "", content.tier, device_of(content))
+            built = build(load(name), None, "", content.tier)
             shape = shapes.setdefault(cause(built, content.verdict), size[:3])
             assert size[:3] == shape, (seed, size)
 
@@ -144,6 +153,25 @@ def test_what_is_left_is_a_local_minimum(name: str, environment: str, tmp_path: 
     for candidate in proposed:
         judged = judge(candidate)
         assert judged is None or judged.size >= least.size, candidate
+
+
+def test_programs_with_a_device_are_drawn() -> None:
+    """A request alone is enough for irq_locked, and is drawn though its device has vectors."""
+    built = build(load("irq_locked"), None, device=DeviceKind.BLOCK)
+    limits = replace(default_limits(), order_checks=False)
+    search = SearchOptions(find_environment("virtio-blk"), 1, limits)
+    options: HuntOptions = {
+        "kind": FailureKind.SLEEP_IN_ATOMIC.value,
+        "deviations": 0,
+        "executions": 400,
+        "until": [],
+        "schedule": [],
+        "limits": limits.to_json(),
+    }
+    found, _ = built.machine.draw(search.to_engine(), options, (1, 2), 30_000, 1)
+    assert found
+    for each in found:
+        assert program_size(each.scenario) == (1, 1) and not each.scenario.interrupts
 
 
 def test_double_allocation_of_original(tmp_path: Path) -> None:
