@@ -256,6 +256,13 @@ def test_programs_a_step_simpler_are_sound_and_simpler() -> None:
         pinned = TaskSpec(0, True, line.ops)
         less = replace(SCENARIO, interrupts=tuple(e for e in SCENARIO.interrupts if e is not line))
         assert replace(less, tasks=(pinned, *SCENARIO.tasks)) in scenarios, "a task's work"
+        tasks = tuple(replace(task, cpu=1 - task.cpu) for task in SCENARIO.tasks)
+        assert replace(less, tasks=(pinned, *tasks)) in scenarios, "on exchanged CPUs"
+    allocs = [op for task in SCENARIO.tasks for op in task.ops if op.kind is OpKind.ALLOC]
+    assert any(op.size > 1 for op in allocs)
+    assert any(op.size == 1 for each in scenarios for task in each.tasks for op in task.ops), (
+        "small objects"
+    )
     for batch in (1, 2):
         assert replace(SCENARIO, knobs={"batch": batch}) in scenarios
 

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 24  # programs swept in one call of the engine
 _STEPPED = 120_000  # executions of a hunt over simpler programs
+_OWN_MOVES = 400_000  # with no other moves than the failure has: so pairs of them can all be tried
 _MUTANTS = 1_500  # programs
 _MUTATED = 200_000  # executions of a hunt over those
 _DRAWN = 120_000  # executions of a hunt over drawn ones
 _SEARCHES, _SEARCHED = 4, 40_000  # from other seeds, and executions of each
+_FEW = (2, 4)  # deviations and operations: with no more there is hardly another way
 _RESTART = Budget(2_000)  # of passes over what one of these has found
 _PLAIN_MORE = 6  # operations of programs that may fail without any deviation: one execution each
 _MORE_FOR_SAMPLES = 3
@@ -78,7 +80,7 @@ class Hunter:
         asked = list(simpler_programs(judged, self._knobs()))
         schedule = judged.candidate.schedule
         if len(schedule) > 1:  # elsewhere the same moves are few enough to try them all
-            yield from self._swept(asked, self._budget(_STEPPED, judged), schedule)
+            yield from self._swept(asked, self._budget(_OWN_MOVES, judged), schedule)
         yield from self._swept(asked, self._budget(_STEPPED, judged))
 
     def mutated(self, judged: Judged) -> Iterator[Candidate]:
@@ -130,12 +132,13 @@ class Hunter:
         yield from self._fitting(found)
 
     def searched(self, judged: Judged) -> Iterator[Candidate]:
-        """Other failures of the cause, made smaller by passes; where one deviation is too few.
+        """Other failures of the cause, made smaller by passes; where two deviations are too few.
 
-        Once: from the same seeds the same would come.
+        Or many operations. Once: from the same seeds the same would come.
         """
         environment = ENVIRONMENTS.get(self._content.environment)
-        if environment is None or judged.size.deviations < 2:
+        size = judged.size
+        if environment is None or size.deviations < 2 or (size.deviations, size.operations) <= _FEW:
             return
         for seed in self._seeds:
             options = SearchOptions(

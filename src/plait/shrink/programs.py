@@ -40,8 +40,21 @@ def simpler_programs(judged: Judged, knobs: Knobs) -> Iterator[Asked]:
         yield Asked(each, len(schedule))
     for each in _fewer_operations(scenario):
         yield Asked(each, len(schedule))
+        yield Asked(_small(each), len(schedule))
         for other in _other_knobs(each, knobs):
             yield Asked(other, len(schedule))
+
+
+def _small(scenario: Scenario) -> Scenario:
+    """With every object as small as can be: more of them on a page."""
+    made = {
+        name: replace(
+            each,
+            ops=tuple(replace(op, size=1) if op.kind is OpKind.ALLOC else op for op in each.ops),
+        )
+        for name, each in programs(scenario)
+    }
+    return with_programs(scenario, made)
 
 
 def _other_knobs(scenario: Scenario, knobs: Knobs) -> Iterator[Scenario]:
@@ -93,14 +106,23 @@ def _fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
 def _as_tasks(scenario: Scenario) -> Iterator[Scenario]:
     """With a task, of each number and on each CPU, that does what a line's handler did.
 
-    A context less: a line counts beside the runs that it may make.
+    A context less: a line counts beside the runs that it may make. As it stands, and with two CPUs
+    exchanged, because lower ones run first, and the handler may have come after one of them.
     """
     if len(scenario.tasks) == TASKS_MAX:
         return
-    for number, line in enumerate(scenario.interrupts):
-        for place in range(len(scenario.tasks) + 1):
-            for cpu in range(scenario.cpus):
-                yield as_task(scenario, number, place, TaskSpec(cpu, True, line.ops))
+    for one, other in ((0, 0), *combinations(range(scenario.cpus), 2)):
+        placed = tuple(_exchanged(task, one, other) for task in scenario.tasks)
+        made = replace(scenario, tasks=placed)
+        for number, line in enumerate(scenario.interrupts):
+            for place in range(len(scenario.tasks) + 1):
+                for cpu in range(scenario.cpus):
+                    yield as_task(made, number, place, TaskSpec(cpu, True, line.ops))
+
+
+def _exchanged(task: TaskSpec, one: int, other: int) -> TaskSpec:
+    """The task on the other one of two CPUs, if it is on one of them."""
+    return replace(task, cpu={one: other, other: one}.get(task.cpu, task.cpu))
 
 
 def as_task(scenario: Scenario, line: int, place: int, task: TaskSpec) -> Scenario:
