@@ -294,6 +294,30 @@ def sound(scenario: Scenario) -> bool:
     return fits and all(task.cpu < scenario.cpus for task in scenario.tasks)
 
 
+def test_hunts_go_on_where_passes_are_at_it_too_long() -> None:
+    """From many deviations; without a hunt that gets further it has not come to its end."""
+    asked: list[Size] = []
+
+    def judge(candidate: Candidate) -> Judged | None:
+        return judged(candidate) if candidate in (START.candidate, least) else None
+
+    def hunt(best: Judged) -> Iterator[Candidate]:
+        asked.append(best.size)
+        yield least
+
+    least = Candidate(replace(SCENARIO, interrupts=()), Schedule())
+    budget = Budget(20, 60.0)  # fewer than what passes propose
+    assert not shrink(START, judge, budget).complete
+    done = shrink(START, judge, budget, [hunt])
+    assert asked[0] == START.size and done.judged.candidate == least
+
+    def nothing(_best: Judged) -> Iterator[Candidate]:
+        yield from ()
+
+    stuck = shrink(START, judge, budget, [nothing])
+    assert not stuck.complete and stuck.judged == START
+
+
 def test_hunts_are_asked_when_the_passes_have_nothing_left() -> None:
     """What one finds goes through the passes again; a hunt that finds nothing ends it."""
 

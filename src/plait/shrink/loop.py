@@ -4,6 +4,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from plait.scenario import Scenario
@@ -57,6 +58,7 @@ class _Loop:
         self.started = time.monotonic()
         self._judge = judge
         self._budget = budget
+        self._executions_max = budget.executions
         self._scenario, self._name = start.candidate.scenario, _name(start.candidate.scenario)
         self._tried = {self._key(start.candidate)}
 
@@ -70,7 +72,7 @@ class _Loop:
         if key in self._tried:
             return False
         self._tried.add(key)
-        if self.executions >= self._budget.executions or self.seconds >= self._budget.seconds:
+        if self.executions >= self._executions_max or self.seconds >= self._budget.seconds:
             raise _Spent
         self.executions += 1
         judged = self._judge(candidate)
@@ -81,15 +83,27 @@ class _Loop:
         return True
 
     def run(self, hunts: Sequence[Hunt], on_progress: Callable[[Size, int], None]) -> bool:
-        """Whether it came to its end. Each pass is begun anew with each success of its own."""
+        """Whether it came to its end. Each pass is begun anew with each success of its own.
+
+        Passes alone may spend half of the executions: from very many deviations hunts get further.
+        """
         try:
-            self._passes(on_progress)
+            if hunts:
+                self._executions_max //= 2
+            ended = False
+            with suppress(_Spent):
+                self._passes(on_progress)
+                ended = True
+            self._executions_max = self._budget.executions
+            if not ended and self.seconds >= self._budget.seconds:
+                return False
             while any(self._once(hunt) for hunt in hunts):
                 on_progress(self.best.size, self.executions)
                 self._passes(on_progress)
+                ended = True
         except _Spent:
             return False
-        return True
+        return ended
 
     def _passes(self, on_progress: Callable[[Size, int], None]) -> None:
         progress = True
