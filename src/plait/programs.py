@@ -14,6 +14,7 @@ from enum import IntEnum
 from itertools import permutations, product
 
 from plait.scenario import (
+    ETHERNET_BYTES,
     DeviceKind,
     DeviceSpec,
     InterruptSpec,
@@ -25,7 +26,6 @@ from plait.scenario import (
 )
 
 PAGES = 64
-PACKET_BYTES = 14  # the shortest
 
 
 class _What(IntEnum):
@@ -245,9 +245,9 @@ def _op(what: _What, name: int, size: int) -> Op:
         case _What.FLUSH:
             return Op(OpKind.FLUSH)
         case _What.SEND:
-            return Op(OpKind.SEND, size=PACKET_BYTES)
+            return Op(OpKind.SEND, size=ETHERNET_BYTES)
         case _What.RECEIVE:
-            return Op(OpKind.RECEIVE, size=PACKET_BYTES)
+            return Op(OpKind.RECEIVE, size=ETHERNET_BYTES)
 
 
 def readings(knobs: Sequence[Mapping[str, object]], fixed: Mapping[str, int]) -> tuple[Knobs, ...]:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any, Self
 
 from plait.device import CPUS_MAX as CPUS_MAX
+from plait.device import ETHERNET_BYTES as ETHERNET_BYTES
 from plait.device import (
-    ETHERNET_BYTES,
     MTU_MAX,
     REQUEST_SECTORS_MAX,
     SECTORS_MAX,

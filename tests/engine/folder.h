@@ -14,6 +14,7 @@
 struct Folder {
   std::string path;
 
+  // mkdtemp puts a name of its own in the place of the six letters.
   explicit Folder(const char* test) : path(std::filesystem::temp_directory_path() / (std::string(test) + ".XXXXXX")) {
     if (mkdtemp(path.data()) != nullptr) return;
     std::perror(path.c_str());

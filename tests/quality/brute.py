@@ -166,6 +166,22 @@ def places(event: Event, name: str, past: Past) -> list[tuple[object, bool]]:
     return found
 
 
+Touched = list[tuple[object, bool]]  # what, and whether it changes
+
+
+def returned(event: Event, of: object) -> Touched:
+    """What the return of a chain touches, whose request is `of`: the ring's index and an entry."""
+    element = (event.address + 2 + 8 * ((event.value or 0) - 1)) >> 3
+    places: Touched = [(place, True) for place in (event.address >> 3, element, element + 1)]
+    return [(("returned",), True), (of, True), *places]
+
+
+def told(event: Event) -> Touched:
+    """What the device touches when it looks whether it is to interrupt, and does."""
+    raised: Touched = [] if event.arg == -1 else [(("line", event.arg), True)]
+    return [(("returned",), True), (event.address >> 3, False), *raised]
+
+
 class Flushes:
     """The device of targets/tiny_device, as what it does side by side.
 
@@ -178,7 +194,7 @@ class Flushes:
         self._taken = 0
         self._taking = False
 
-    def step(self, event: Event) -> tuple[str, list[tuple[object, bool]]]:
+    def step(self, event: Event) -> tuple[str, Touched]:
         """Which activity it is of, and what it touches."""
         place = (event.address >> 3, False)
         match event.kind:
@@ -198,14 +214,9 @@ class Flushes:
                 ]
             case EventKind.DEVICE_PUBLISH:
                 assert event.arg is not None
-                element = (event.address + 2 + 8 * ((event.value or 0) - 1)) >> 3
-                return f"chain {event.arg // 2}", [
-                    *((("returned",), True), (("flushes",), True)),
-                    *((event.address >> 3, True), (element, True), (element + 1, True)),
-                ]
+                return f"chain {event.arg // 2}", returned(event, ("flushes",))
             case EventKind.DEVICE_NOTIFY:
-                raised = [] if event.arg == -1 else [(("line", event.arg), True)]
-                return "telling", [(("returned",), True), place, *raised]
+                return "telling", told(event)
         raise AssertionError(f"{event.kind} is not listed")
 
 
@@ -216,7 +227,7 @@ class Packets:
         self._taken = 0
         self._requests: dict[int, int] = {}  # of each chain
 
-    def step(self, event: Event) -> tuple[str, list[tuple[object, bool]]]:
+    def step(self, event: Event) -> tuple[str, Touched]:
         """Which activity it is of, and what it touches. A buffer is no other chain's."""
         place = (event.address >> 3, False)
         arrivals = (("arrivals",), True)
@@ -234,14 +245,9 @@ class Packets:
                 return f"chain {chain}", [*touched, (event.address >> 3, True)]
             case EventKind.DEVICE_PUBLISH:
                 assert event.arg is not None
-                element = (event.address + 2 + 8 * ((event.value or 0) - 1)) >> 3
-                return f"chain {event.arg}", [
-                    *((("returned",), True), (("request", self._requests[event.arg]), True)),
-                    *((event.address >> 3, True), (element, True), (element + 1, True)),
-                ]
+                return f"chain {event.arg}", returned(event, ("request", self._requests[event.arg]))
             case EventKind.DEVICE_NOTIFY:
-                raised = [] if event.arg == -1 else [(("line", event.arg), True)]
-                return "telling", [(("returned",), True), place, *raised]
+                return "telling", told(event)
         raise AssertionError(f"{event.kind} is not listed")
 
 

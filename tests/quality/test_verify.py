@@ -9,11 +9,13 @@ import functools
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plait import check
 from plait.check.repeat import build
+from plait.device import ETHERNET_BYTES
 from plait.discovery import load
 from plait.exhaustive import Bounds, Explored, Explorer
 from plait.machine import Machine, default_limits
@@ -51,7 +53,7 @@ class Program:
 
         def ops(what: int | tuple[int, ...]) -> tuple[Op, ...]:
             each = what if isinstance(what, tuple) else (what,)
-            asked = {FLUSH: Op(OpKind.FLUSH), RECEIVE: Op(OpKind.RECEIVE, size=14)}
+            asked = {FLUSH: Op(OpKind.FLUSH), RECEIVE: Op(OpKind.RECEIVE, size=ETHERNET_BYTES)}
             return tuple(asked.get(one) or Op(OpKind.ALLOC, next(slots), one) for one in each)
 
         return Scenario(
@@ -260,12 +262,12 @@ def test_moves_and_interrupts_within_a_bound_are_seen() -> None:
 # ---- proofs
 
 
-def proof(tmp_path: Path, target: str, environment: str, **how: object) -> check.Verified:
+def proof(tmp_path: Path, target: str, environment: str, **how: Any) -> check.Verified:
     options = check.VerifyOptions(
         target=str(ROOT / "targets" / target),
         environment=environment,
         out=tmp_path,
-        **how,  # type: ignore[arg-type]
+        **how,
     )
     return check.verify(options)
 

@@ -108,6 +108,7 @@ PAGES = [page for page in documents() if any("run" in block.options for block in
 @pytest.mark.parametrize("page", PAGES, ids=name)
 @pytest.mark.timeout(600)
 def test_snippets_run(page: Path, tmp_path: Path) -> None:
+    # Never in CI, which installs; the rest of this file needs sources only.
     if not (Path(sys.executable).parent / "plait").exists():
         pytest.skip("plait is not installed in this environment")
     for block in blocks(page):

@@ -3,6 +3,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,9 +101,9 @@ def test_the_picture_is_the_same_each_time_and_escapes_names() -> None:
 # ---- running it
 
 
-def options(out: Path, **changes: object) -> MatrixOptions:
+def options(out: Path, **changes: Any) -> MatrixOptions:
     fixed = {"targets": (str(SOUND / "bump"),), "environments": ("up",), "pass_seconds": 0.05}
-    return MatrixOptions(**{**fixed, "out": out, "jobs": 1, **changes})  # type: ignore[arg-type]
+    return MatrixOptions(**{**fixed, "out": out, "jobs": 1, **changes})
 
 
 def test_an_unfinished_matrix_goes_on(tmp_path: Path) -> None:

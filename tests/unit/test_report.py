@@ -13,7 +13,15 @@ from plait.report.text import table
 from plait.schedule import Schedule
 from plait.symbols import Symbols
 from plait.trace import Trace
-from plait.verdict import Failed, GaveUp, NotDeterministic, Passed, Verdict, verdict_from_json
+from plait.verdict import (
+    Failed,
+    GaveUp,
+    GiveUpReason,
+    NotDeterministic,
+    Passed,
+    Verdict,
+    verdict_from_json,
+)
 from unit.fake_engine import INFO, MEMORY, MODULE, FakeSymbols
 
 PASSED = Passed()
@@ -239,7 +247,7 @@ def test_a_task_that_moved_is_headed_by_both_cpus() -> None:
     ("verdict", "words"),
     [
         (PASSED, "passed"),
-        (GaveUp("step-limit"), "GAVE UP step-limit"),  # type: ignore[arg-type]
+        (GaveUp(GiveUpReason.STEP_LIMIT), "GAVE UP step-limit"),
         (NotDeterministic(PASSED, failed("crash")), "NOT DETERMINISTIC"),
         (NotDeterministic(PASSED, PASSED), "differ in their traces"),
     ],

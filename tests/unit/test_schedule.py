@@ -137,13 +137,15 @@ def test_only_tasks_and_workers_are_preempted_or_migrated() -> None:
 
 
 def test_constructors_refuse_what_json_cannot_say() -> None:
+    deviation: Any = Deviation  # what follows is wrong on purpose
+    schedule: Any = Schedule
     with pytest.raises(InvalidSchedule, match="go takes none"):
         Move(MoveKind.GO, cpu=0, line=0)
     with pytest.raises(InvalidSchedule, match="not a ContextId"):
-        Deviation("task 0", 0, Move(MoveKind.GO, cpu=0))  # type: ignore[arg-type]
+        deviation("task 0", 0, Move(MoveKind.GO, cpu=0))
     with pytest.raises(InvalidSchedule, match="not a Move"):
-        Deviation(TASK_0, 0, None)  # type: ignore[arg-type]
+        deviation(TASK_0, 0, None)
     with pytest.raises(InvalidSchedule, match="not a tuple of Deviation"):
-        Schedule([])  # type: ignore[arg-type]
+        schedule([])
     with pytest.raises(InvalidSchedule, match="schedule is an object of 0, not an array"):
         Schedule.from_json({})

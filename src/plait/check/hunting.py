@@ -45,10 +45,8 @@ _SLICE_SECONDS = 0.2  # of a search, before it can be interrupted
 _KNOB_VALUES_MAX = 4  # tried of each knob, the small ones
 _MODELS_SLOWER = 12  # than native code
 _DEVICES_SLOWER = 3  # than without one, beside their steps
-_STEPS = (
-    200,
-    400,
-)  # of an execution, as usual and as counted at most; more of them: fewer executions
+_STEPS_USUAL = 200  # of an execution; where it has more there are fewer executions
+_STEPS_MAX = 400  # that count so
 _LIVELOCKS_SLOWER = 50  # runs that only end at a limit
 
 
@@ -167,9 +165,8 @@ class Hunter:
     def _budget(self, executions: int, judged: Judged, deviations: int = 1) -> int:
         """What a hunt may spend: more where the schedules are a sample, less where each is long."""
         more = _MORE_FOR_SAMPLES if deviations > 1 else 1
-        usual, most = _STEPS
-        longer = min(max(judged.size.steps, usual), most)
-        return executions * more * usual // longer // self._slower // self._stuck
+        steps = min(max(judged.size.steps, _STEPS_USUAL), _STEPS_MAX)
+        return executions * more * _STEPS_USUAL // steps // self._slower // self._stuck
 
     def _options(self, deviations: int, executions: int, moves: Schedule = _ANY) -> "HuntOptions":
         return {
