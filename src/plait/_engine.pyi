@@ -250,7 +250,8 @@ class HuntOptions(TypedDict):
     """What a sweep looks for.
 
     deviations: at most. executions: of one scenario. until: causes with which it ends. schedule:
-    only moves of these deviations are made; empty: any.
+    only moves of these deviations are made; empty: any. anywhere: or the same on another CPU, and
+    of another task.
     """
 
     kind: str
@@ -258,6 +259,7 @@ class HuntOptions(TypedDict):
     executions: int
     until: list[int]
     schedule: list[dict[str, Any]]
+    anywhere: bool
     limits: dict[str, Any]
 
 class HuntedExecution(TypedDict):
@@ -269,10 +271,15 @@ class HuntedExecution(TypedDict):
     cause: int
 
 class HuntResult(TypedDict):
-    """What a hunt found, and how many executions it took."""
+    """What a hunt found, how many executions it took, and as how many these count.
+
+    complete: no schedule with so few deviations was left out.
+    """
 
     found: list[HuntedExecution]
     executions: int
+    spent: int
+    complete: bool
 
 def sweep(target: Target, scenarios: list[dict[str, Any]], options: HuntOptions) -> HuntResult:
     """Runs scenarios under schedules with few deviations; one that the target refuses, not."""

@@ -159,7 +159,7 @@ def result_from(outcome: "_engine.Outcome") -> RunResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Hunted:
+class Hit:
     """An execution that a sweep found. cause: the engine's hash of its places."""
 
     scenario: Scenario
@@ -168,16 +168,31 @@ class Hunted:
     cause: int
 
 
-def _hunted(result: "_engine.HuntResult") -> tuple[list[Hunted], int]:
-    return [
-        Hunted(
+@dataclass(frozen=True, slots=True)
+class Hunted:
+    """What sweeps found, and how many executions they took.
+
+    spent: the same, where a long execution counts as several: what budgets are compared with.
+    complete: no schedule with so few deviations was left out.
+    """
+
+    hits: tuple[Hit, ...]
+    executions: int
+    spent: int
+    complete: bool
+
+
+def _hunted(result: "_engine.HuntResult") -> Hunted:
+    hits = (
+        Hit(
             Scenario.from_json(each["scenario"]),
             Schedule.from_json(each["schedule"]),
             verdict_from_json(each["verdict"]),
             each["cause"],
         )
         for each in result["found"]
-    ], result["executions"]
+    )
+    return Hunted(tuple(hits), result["executions"], result["spent"], result["complete"])
 
 
 class Machine:
@@ -259,13 +274,11 @@ class Machine:
             what = f'target "{self.target}" cannot run this: {error}'
             raise InvalidScenario(what, None, "change what it names") from None
 
-    def sweep(
-        self, scenarios: Sequence[Scenario], options: "_engine.HuntOptions"
-    ) -> tuple[list[Hunted], int]:
+    def sweep(self, scenarios: Sequence[Scenario], options: "_engine.HuntOptions") -> Hunted:
         """Executes each scenario under all schedules with few deviations, as far as that goes.
 
-        The failures of the kind that is asked for, the first of each cause, and how many executions
-        it took. Ends with the first scenario that fails with a cause that is asked for.
+        The failures of the kind that is asked for, the first of each cause. Ends with the first
+        scenario that fails with a cause that is asked for.
         """
         from plait import _engine
 
@@ -279,7 +292,7 @@ class Machine:
         size: tuple[int, int],
         budget: int,
         seed: int,
-    ) -> tuple[list[Hunted], int]:
+    ) -> Hunted:
         """As sweep, of programs drawn by chance that are smaller.
 
         search: as a search takes it: environment, preset. size: contexts and operations. budget:

@@ -34,8 +34,9 @@ class SearchOptions:
     """What to search, and how.
 
     seed: fixes the whole search, 0 to 2^63 - 1. executions: how many; None: until nobody asks for
-    more. stop_on_failure: the first failure ends the search. by_cut: tell failures apart also by
-    where the last deviation cut whom. empty_sink: show every step to a check that does nothing,
+    more. operations_max: of a generated scenario; 0: no bound of its own. stop_on_failure: the
+    first failure ends the search. by_cut: tell failures apart also by where the last deviation cut
+    whom. empty_sink: show every step to a check that does nothing,
     to measure what that costs. scenario: run schedules of this one only; None: generated ones.
     Raises InvalidOption.
     """
@@ -47,6 +48,7 @@ class SearchOptions:
     preset: Preset = Preset.SMALL
     executions: int | None = None
     schedules_per_scenario: int = SCHEDULES_PER_SCENARIO
+    operations_max: int = 0
     stop_on_failure: bool = True
     by_cut: bool = False
     empty_sink: bool = False
@@ -76,6 +78,7 @@ class SearchOptions:
             "preset": self.preset.value,
             "executions": self.executions,
             "schedules_per_scenario": self.schedules_per_scenario,
+            "operations_max": self.operations_max,
             "stop_on_failure": self.stop_on_failure,
             "by_cut": self.by_cut,
             "empty_sink": self.empty_sink,

@@ -4,12 +4,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from plait import check
 from plait.check.certify import certified
+from plait.check.hunting import Hunter
 from plait.check.repeat import build_for
 from plait.check.shrinking import Judging
 from plait.codec import FailureFile
 from plait.discovery import load
+from plait.exhaustive import Bounds, Explorer
 from plait.shrink import Budget, Candidate, Shrunk
 
 ORIGINAL = Path(__file__).resolve().parents[2] / "targets" / "original"
@@ -35,7 +39,7 @@ def held_against_smaller_ones(content: FailureFile) -> Shrunk:
     judged = judge(Candidate(content.scenario, content.schedule))
     assert judged is not None
     start = Shrunk(judged, judged.size, 0, 0.0, complete=True)
-    return certified(built.machine, judge.limits, start, judge, Budget())
+    return certified(Hunter(built, content, judge), start, judge, Budget())
 
 
 def test_the_crash_of_the_story_is_certified(tmp_path: Path) -> None:
@@ -63,3 +67,23 @@ def test_large_programs_are_not_called_certified(tmp_path: Path) -> None:
     many = replace(first, ops=first.ops + first.ops[:1] * 9)
     scenario = replace(content.scenario, tasks=(many, *others))
     assert not held_against_smaller_ones(replace(content, scenario=scenario)).certified
+
+
+@pytest.mark.parametrize("deviations", [0, 1, 2])
+def test_a_sweep_runs_as_many_schedules_as_exhaustive_search(
+    deviations: int, tmp_path: Path
+) -> None:
+    """Two ways to run every schedule with so many deviations, equivalent ones as well."""
+    content = min(found(tmp_path, shrink=False), key=lambda each: each.operations).content
+    built = build_for(content, load(ORIGINAL), None, str(ORIGINAL))
+    hunter = Hunter(built, content, Judging(built, content))
+    swept = hunter.sweep([content.scenario], deviations, 1_000_000)
+    bounds = Bounds(None, None, deviations, deviations, reduce=False)
+    explorer = Explorer(built.machine, content.scenario, bounds, content.limits, False)
+    while not explorer.done:
+        explorer.step(executions=1_000_000)
+    assert swept.complete
+    assert swept.executions == explorer.explored.executions
+    if deviations:
+        less = hunter.sweep([content.scenario], deviations, swept.executions - 2)
+        assert not less.complete, "as it had not enough executions"

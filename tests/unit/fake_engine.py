@@ -233,7 +233,7 @@ class FakeEngine:
 
     def sweep(self, *_arguments: object) -> dict[str, Any]:
         """Nothing smaller fails."""
-        return {"found": [], "executions": 0}
+        return {"found": [], "executions": 0, "spent": 0, "complete": True}
 
     draw = sweep
 

@@ -338,3 +338,25 @@ def test_hunts_are_asked_when_the_passes_have_nothing_left() -> None:
     assert done.complete
     assert done.judged.size[:3] == (0, 1, 0)
     assert len(asked) == 2
+
+
+def test_passes_leave_half_of_what_is_left_to_hunts_each_time() -> None:
+    """However often they get back to work: a hunt is asked until it finds nothing more."""
+    judgements = 0
+    turns: list[int] = []
+
+    def judge(candidate: Candidate) -> Judged | None:
+        nonlocal judgements
+        judgements += 1
+        return judged(candidate) if candidate in found or candidate == START.candidate else None
+
+    def hunt(_best: Judged) -> Iterator[Candidate]:
+        turns.append(judgements)
+        yield from found[len(turns) - 1 : len(turns)]
+
+    found = [  # no pass changes the number of pages
+        Candidate(replace(SCENARIO, pages=9 + left), Schedule(SCHEDULE.deviations[:left]))
+        for left in (4, 3, 2)
+    ]
+    shrink(START, judge, Budget(64, 60.0), (hunt,))
+    assert turns == [32, 32 + 1 + 15, 32 + 1 + 15 + 1 + 7, 32 + 1 + 15 + 1 + 7 + 1 + 3]

@@ -349,6 +349,7 @@ SearchOptions options_from(nb::dict object) {
   options.preset = field_or<std::string>(object, "preset", "small") == "real" ? Preset::kReal : Preset::kSmall;
   options.executions = field_or<uint64_t>(object, "executions", 0);
   options.schedules_per_scenario = field_or<uint32_t>(object, "schedules_per_scenario", options.schedules_per_scenario);
+  options.operations_max = field_or<uint32_t>(object, "operations_max", 0);
   options.by_cut = field_or<bool>(object, "by_cut", false);
   options.stop_on_failure = field_or<bool>(object, "stop_on_failure", true);
   options.limits = limits_from(object.contains("limits") ? nb::object(object["limits"]) : nb::none());

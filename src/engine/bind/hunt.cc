@@ -37,6 +37,7 @@ Asked asked_from(const nb::dict& object) {
   for (const Deviation& deviation : schedule_from(nb::cast<nb::list>(object["schedule"]))) {
     asked.sweep.moves.push_back(deviation.move);
   }
+  asked.sweep.anywhere = nb::cast<bool>(object["anywhere"]);
   asked.until = nb::cast<std::vector<uint64_t>>(object["until"]);
   return asked;
 }
@@ -46,7 +47,19 @@ struct Hit {
   std::vector<Swept> found;
 };
 
-nb::dict to_python(const std::vector<Hit>& hits, uint64_t executions, const plait_target& target) {
+struct Took {
+  uint64_t executions = 0;
+  uint64_t spent = 0;
+  bool complete = true;
+
+  void add(const Sweep& sweep) {
+    executions += sweep.executions();
+    spent += sweep.spent();
+    complete &= sweep.complete();
+  }
+};
+
+nb::dict to_python(const std::vector<Hit>& hits, const Took& took, const plait_target& target) {
   nb::list list;
   for (const Hit& hit : hits) {
     const nb::dict scenario = to_python(hit.scenario, target);
@@ -61,7 +74,9 @@ nb::dict to_python(const std::vector<Hit>& hits, uint64_t executions, const plai
   }
   nb::dict result;
   result["found"] = list;
-  result["executions"] = executions;
+  result["executions"] = took.executions;
+  result["spent"] = took.spent;
+  result["complete"] = took.complete;
   return result;
 }
 
@@ -77,18 +92,18 @@ nb::dict sweep(Target& target, nb::list scenario_objects, nb::dict options) {
     }
   }
   std::vector<Hit> hits;
-  uint64_t executions = 0;
+  Took took;
   run_on(target, [&] {
     for (const Scenario& scenario : scenarios) {
       machine().load(scenario, asked.sweep.limits);
       Sweep one{machine(), asked.sweep, kSeed};
       const bool over = one.run();
-      executions += one.executions();
+      took.add(one);
       if (!one.found().empty()) hits.push_back({scenario, one.found()});
       if (over) break;
     }
   });
-  return to_python(hits, executions, target.declaration());
+  return to_python(hits, took, target.declaration());
 }
 
 // What has to be smaller than the failing execution for a drawn program to be of interest.
@@ -116,17 +131,17 @@ nb::dict draw(Target& target, nb::dict search_options, nb::dict options, uint32_
   environment.interrupts = at_most({0, environment.interrupts.max}, contexts / 2);
   environment.cpus = {1, environment.cpus.max};
   std::vector<Hit> hits;
-  uint64_t executions = 0;
+  Took took;
   run_on(target, [&] {
     bool over = false;
-    for (uint64_t i = 0; !over && executions < budget; ++i) {
+    for (uint64_t i = 0; !over && took.spent < budget; ++i) {
       Prng prng{mix(mix(kSeed, seed), i)};
       const uint32_t wanted = 1 + prng.below(operations);
       Scenario scenario = generate(target.declaration(), environment, search.preset, wanted, prng.one_in(2), prng);
       for (LineSpec& line : scenario.lines) {
         if (line.vector == LineSpec::kNoVector) line.fires = 1;
       }
-      ++executions;  // so that it comes to its end whatever is drawn
+      ++took.spent;  // so that it comes to its end whatever is drawn
       const int allowed = smaller.allowed(size_of(scenario));
       if (allowed < 0) continue;
       machine().load(scenario, asked.sweep.limits);
@@ -135,11 +150,11 @@ nb::dict draw(Target& target, nb::dict search_options, nb::dict options, uint32_
       one_options.deviations = static_cast<uint32_t>(allowed);
       Sweep one{machine(), one_options, prng.next()};
       over = one.run();
-      executions += one.executions();
+      took.add(one);
       if (!one.found().empty()) hits.push_back({scenario, one.found()});
     }
   });
-  return to_python(hits, executions, target.declaration());
+  return to_python(hits, took, target.declaration());
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ Search::Search(Machine& machine, const plait_target& target, SearchOptions optio
 // Programs grow from scenario to scenario and start over small: bugs with short stories come first.
 void Search::next_scenario() {
   scenario_seed_ = mix(mix(0x7363656e, options_.seed), counters_.scenarios);
-  const auto size = static_cast<uint32_t>(kSizeFirst + counters_.scenarios % (kSizeLast - kSizeFirst + 1));
+  auto size = static_cast<uint32_t>(kSizeFirst + counters_.scenarios % (kSizeLast - kSizeFirst + 1));
+  if (options_.operations_max != 0) size = 1 + (size - 1) % options_.operations_max;
   Prng prng{scenario_seed_};
   limits_ = options_.limits;
   const bool standard_knobs = counters_.scenarios < kStandardScenarios;

@@ -8,11 +8,21 @@
 namespace plait {
 namespace {
 
+constexpr uint64_t kUsualSteps = 200;  // of an execution that counts once
+constexpr uint64_t kEndless = 1000;    // as many executions take as long as a check that does not come to its end
+
+bool same_anywhere(const Move& one, const Move& other) {
+  const auto switches = [](const Move& move) { return move.kind == MoveKind::kGo || move.kind == MoveKind::kPreempt; };
+  if (switches(one) && switches(other)) return true;
+  const bool numbered = one.kind == MoveKind::kInterrupt || one.kind == MoveKind::kDevice;
+  return one.kind == other.kind && (!numbered || (one.number == other.number && one.choice == other.choice));
+}
+
 // Replays a prefix and notes, from its last deviation on, what else could have been done at each step.
 class Capture final : public Strategy {
  public:
-  Capture(const std::vector<Deviation>& prefix, const std::vector<Move>& wanted)
-      : left_(prefix.size()), replay_(prefix), wanted_(wanted) {}
+  Capture(const std::vector<Deviation>& prefix, const SweepOptions& options)
+      : left_(prefix.size()), replay_(prefix), options_(options) {}
 
   void begin(uint64_t seed, uint32_t length) override {
     replay_.begin(seed, length);
@@ -36,14 +46,15 @@ class Capture final : public Strategy {
  private:
   void note(const Point& point, Move move) {
     if (move.kind == MoveKind::kGo || move.kind == MoveKind::kInterrupt) move.who = {};
-    const bool fits = wanted_.empty() || std::find(wanted_.begin(), wanted_.end(), move) != wanted_.end();
-    if (fits) branches_.push_back({point.context, point.after, move});
+    const auto same = [&](const Move& wanted) { return options_.anywhere ? same_anywhere(move, wanted) : move == wanted; };
+    const std::vector<Move>& wanted = options_.moves;
+    if (wanted.empty() || std::any_of(wanted.begin(), wanted.end(), same)) branches_.push_back({point.context, point.after, move});
   }
 
   size_t left_;
   size_t taken_ = 0;
   Replay replay_;
-  const std::vector<Move>& wanted_;
+  const SweepOptions& options_;
   std::vector<Deviation> branches_;
 };
 
@@ -61,26 +72,42 @@ void shuffle(std::vector<Deviation>& items, Prng& prng) {
 }  // namespace
 
 bool Sweep::execute(Strategy& strategy, const Schedule& schedule) {
-  ++executions_;
   const Outcome outcome = machine_.run(strategy, 0, exact(options_.limits));
+  count(outcome);
   if (outcome.verdict != VerdictKind::kFailed || outcome.failure.kind != options_.kind) return false;
   const bool known = std::any_of(found_.begin(), found_.end(), [&](const Swept& each) { return each.outcome.cause == outcome.cause; });
   if (!known) found_.push_back({outcome, schedule});
   return std::find(options_.until.begin(), options_.until.end(), outcome.cause) != options_.until.end();
 }
 
+// Long ones count several times, so that a budget is one of time as well.
+void Sweep::count(const Outcome& outcome) {
+  ++executions_;
+  spent_ += 1 + outcome.steps / kUsualSteps;
+  const bool livelock = outcome.verdict == VerdictKind::kFailed && outcome.failure.kind == FailureKind::kLivelock;
+  if (livelock && outcome.steps < options_.limits.operation_steps) spent_ += kEndless;  // steps of a check are not counted
+}
+
+// Whether it may run nothing more.
+bool Sweep::over() {
+  if (spent_ < options_.executions) return false;
+  complete_ = false;
+  return true;
+}
+
 // The schedules that add a deviation to one of these, at most so many to each.
 bool Sweep::level(const std::vector<Schedule>& prefixes, uint32_t children_max, std::vector<Schedule>* next) {
   for (const Schedule& prefix : prefixes) {
-    Capture capture{prefix, options_.moves};
+    Capture capture{prefix, options_};
     machine_.run(capture, 0, exact(options_.limits));
     std::vector<Deviation> branches = capture.branches();
     if (branches.size() > children_max) {
       shuffle(branches, prng_);
       branches.resize(children_max);
+      complete_ = false;
     }
     for (const Deviation& branch : branches) {
-      if (spent()) return false;
+      if (over()) return false;
       Schedule schedule = prefix;
       schedule.push_back(branch);
       Replay replay{schedule};
@@ -97,15 +124,16 @@ bool Sweep::run() {
   if (execute(nothing, {})) return true;
   for (uint32_t deviations = 1; deviations <= options_.deviations && !prefixes.empty(); ++deviations) {
     // All with one; of those with more so many that each prefix gets its share.
-    const uint32_t left = options_.executions - std::min(options_.executions, executions_);
+    const uint64_t left = options_.executions - std::min<uint64_t>(options_.executions, spent_);
     const auto each = static_cast<uint32_t>(left / prefixes.size());
     if (deviations > 1 && each < 4) {
       for (size_t i = prefixes.size(); i > 1; --i) std::swap(prefixes[i - 1], prefixes[prng_.below(static_cast<uint32_t>(i))]);
-      prefixes.resize(std::max<size_t>(1, left / 4));
+      complete_ = false;
+      prefixes.resize(std::max<size_t>(1, static_cast<size_t>(left / 4)));
     }
     std::vector<Schedule> next;
     if (level(prefixes, std::max(each, 4u), deviations < options_.deviations ? &next : nullptr)) return true;
-    if (spent()) return false;
+    if (!next.empty() && over()) return false;
     prefixes = std::move(next);
   }
   return false;

@@ -21,6 +21,7 @@ struct SweepOptions {
   uint32_t executions = 1000;   // of one scenario, at most
   std::span<const uint64_t> until;  // causes with which it ends
   std::vector<Move> moves;      // deviations are these; none: any
+  bool anywhere = false;        // or the same on another CPU, and of other tasks
   Limits limits;
 };
 
@@ -36,19 +37,24 @@ class Sweep {
   // True when it came to a cause that was asked for.
   bool run();
   const std::vector<Swept>& found() const { return found_; }  // the first of each cause
-  uint32_t executions() const { return executions_; }
+  bool complete() const { return complete_; }  // every schedule with so many deviations was run
+  uint64_t executions() const { return executions_; }
+  uint64_t spent() const { return spent_; }  // of the executions that it may take: long ones count more
 
  private:
   using Schedule = std::vector<Deviation>;
   bool level(const std::vector<Schedule>& prefixes, uint32_t children_max, std::vector<Schedule>* next);
   bool execute(Strategy& strategy, const Schedule& schedule);
-  bool spent() const { return executions_ >= options_.executions; }
+  void count(const Outcome& outcome);
+  bool over();
 
   Machine& machine_;
   const SweepOptions& options_;
   Prng prng_;
   std::vector<Swept> found_;
-  uint32_t executions_ = 0;
+  uint64_t executions_ = 0;
+  uint64_t spent_ = 0;
+  bool complete_ = true;
 };
 
 // How much there is to tell of a scenario; compared in this order.

@@ -2,35 +2,39 @@
 """Certifies that a shrunk failure is minimal, by trying everything smaller.
 
 Smaller is, in the first components of the order (shrink/order.py): the same program with fewer
-deviations, wherever they may be; and each program that is left when operations are taken out, with
-as many deviations. Every such schedule is run, equivalent or not, because deviations are counted.
+deviations, wherever they may be; and with as many each program that has fewer operations and no
+more contexts: what is left of it when operations are taken out, then all others that proofs know
+(programs.py), with its sizes, knobs, CPUs and device. Every such schedule is run, equivalent or
+not, because deviations are counted.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import chain, combinations, islice
 
-from plait.exhaustive import Bounds, Explorer
-from plait.limits import Limits
-from plait.machine import Machine
+from plait.check.hunting import Hunter
 from plait.scenario import Scenario
 from plait.shrink import Budget, Candidate, Judged, Shrunk, shrink
-from plait.shrink.edit import Place, programs, without_operations
+from plait.shrink.edit import Place, programs, with_plain_slots, without_operations
+from plait.shrink.enumerated import all_programs
+from plait.shrink.order import program_size
 
-EXECUTIONS = 60_000  # of one certification
-EXECUTIONS_WITH_DEVICE = 15_000  # each takes longer
-_OPERATIONS_MAX = 12  # of a program: of so many, all parts are still few
+EXECUTIONS = 400_000  # of one certification
+_AT_ONCE = 24  # programs, in one call of the engine
+# Operations of a failure that has so many deviations: there are few enough smaller programs.
+_OPERATIONS_MAX = (8, 7, 6, 4)
 _ROUNDS = 3
 
 Judge = Callable[[Candidate], Judged | None]
 
 
-def certified(
-    machine: Machine, limits: Limits, done: Shrunk, judge: Judge, budget: Budget
-) -> Shrunk:
-    """The same, and what is known about smaller ones; or a smaller one, shrunk in turn."""
+def certified(hunter: Hunter, done: Shrunk, judge: Judge, budget: Budget) -> Shrunk:
+    """The same, and what is known about smaller ones; or a smaller one, shrunk in turn.
+
+    hunter: of this failure.
+    """
     for _ in range(_ROUNDS):
-        smaller, programs_tried, schedules, complete = _look(machine, limits, done.judged, judge)
+        smaller, programs_tried, schedules, complete = _look(hunter, done.judged, judge)
         if smaller is None:
             return replace(done, certified=complete, programs=programs_tried, schedules=schedules)
         again = shrink(smaller, judge, budget)
@@ -44,46 +48,55 @@ def certified(
     return done
 
 
-def _look(
-    machine: Machine, limits: Limits, judged: Judged, judge: Judge
-) -> tuple[Judged | None, int, int, bool]:
+def _look(hunter: Hunter, judged: Judged, judge: Judge) -> tuple[Judged | None, int, int, bool]:
     """Something smaller that fails so; how many programs and schedules were tried; was it all."""
-    scenario, schedule = judged.candidate
-    if len(_places(scenario)) > _OPERATIONS_MAX:
+    deviations, operations = judged.size.deviations, judged.size.operations
+    if deviations >= len(_OPERATIONS_MAX) or operations > _OPERATIONS_MAX[deviations]:
         return None, 0, 0, False
-    tried, schedules, budget = 0, 0, EXECUTIONS_WITH_DEVICE if scenario.device else EXECUTIONS
-    for program, deviations in _smaller(judged, len(schedule)):
-        bounds = Bounds(None, None, deviations, deviations, reduce=False)
-        explorer = Explorer(machine, program, bounds, limits, stop_on_failure=False)
-        while not explorer.done:
-            left = budget - schedules
-            for finding in explorer.step(executions=left):
-                found = judge(Candidate(program, finding.schedule))
-                if found is not None and found.size < judged.size:
-                    return found, tried + 1, schedules + explorer.explored.executions, False
-            if not explorer.done and explorer.explored.executions >= left:
-                return None, tried, schedules + explorer.explored.executions, False
-        if explorer.too_large:
+    left = EXECUTIONS // hunter.slower
+    tried, schedules = 0, 0
+    for asked, allowed in _smaller(judged, hunter.lines):
+        hunted = hunter.sweep(asked, allowed, left)
+        schedules += hunted.executions
+        for hit in hunted.hits:
+            found = judge(Candidate(hit.scenario, hit.schedule))
+            if found is not None and found.size < judged.size:
+                return found, tried + 1, schedules, False
+        left -= hunted.spent
+        if not hunted.complete or left <= 0:
             return None, tried, schedules, False
-        tried += 1
-        schedules += explorer.explored.executions
+        tried += len(asked)
     return None, tried, schedules, True
 
 
-def _smaller(judged: Judged, deviations: int) -> Iterator[tuple[Scenario, int]]:
-    """Programs, each with how many deviations it may have."""
+def _smaller(judged: Judged, lines: int) -> Iterator[tuple[list[Scenario], int]]:
+    """Programs, each once, some at a time, with how many deviations they may have."""
+    scenario, schedule = judged.candidate
+    if len(schedule) > 0:
+        yield [scenario], len(schedule) - 1
+    others = _fewer_operations(judged, lines)
+    while some := list(islice(others, _AT_ONCE)):
+        yield some, len(schedule)
+
+
+def _fewer_operations(judged: Judged, lines: int) -> Iterator[Scenario]:
     scenario = judged.candidate.scenario
-    places = _places(scenario)
-    if deviations:
-        yield scenario, deviations - 1
-    seen = {str(scenario.to_json())}
+    contexts, operations = program_size(scenario)
+    others = all_programs(scenario, contexts, operations - 1, scenario.cpus, lines)
+    seen = {with_plain_slots(scenario)}
+    for each in chain(_parts(judged), others):
+        program = with_plain_slots(each)
+        if program not in seen:
+            seen.add(program)
+            yield program
+
+
+def _parts(judged: Judged) -> Iterator[Scenario]:
+    """What is left of its program when operations are taken out."""
+    places = _places(judged.candidate.scenario)
     for count in range(1, len(places)):
         for drop in combinations(places, count):
-            smaller = without_operations(judged, drop).scenario
-            key = str(smaller.to_json())
-            if key not in seen:
-                seen.add(key)
-                yield smaller, deviations
+            yield without_operations(judged, drop).scenario
 
 
 def _places(scenario: Scenario) -> list[Place]:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks for smaller failures of one cause where taking things out of an execution gets no further.
 
-Three hunts are over programs: a step simpler than the smallest so far, some random steps away, and
-small ones drawn by chance; each is run under all schedules with one deviation and a sample of those
-with more. What they find the passes of the shrinker make smaller still. The fourth searches as
-`plait fuzz` does, from other seeds, and makes smaller what fails so there: another way down.
+Five hunts are over programs: a step simpler than the smallest so far, all small ones, larger where
+that may save a deviation, some random steps away, and small ones drawn by chance; each is run under
+all schedules with one deviation and a sample of those with more. What they find the passes of the
+shrinker make smaller still. The sixth searches as `plait fuzz` does, from other seeds, and makes
+smaller what fails so there: another way down.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -20,9 +23,10 @@ from plait.scenario import Scenario
 from plait.schedule import Schedule
 from plait.search import STRATEGIES, Search, SearchOptions
 from plait.shrink import Budget, Candidate, Hunt, Judge, Judged, shrink
-from plait.shrink.mutated import CONTEXTS_MORE, OPERATIONS_MORE, mutated_programs
-from plait.shrink.programs import Asked, Knobs, simpler_programs
-from plait.verdict import Failed, FailureKind
+from plait.shrink.enumerated import all_programs
+from plait.shrink.mutated import CONTEXTS_MORE, OPERATIONS_MORE, extended_programs, mutated_programs
+from plait.shrink.programs import Asked, Knobs, rearranged_programs, simpler_programs
+from plait.verdict import Failed
 
 if TYPE_CHECKING:
     from plait._engine import HuntOptions
@@ -30,11 +34,17 @@ if TYPE_CHECKING:
 _AT_ONCE = 24  # programs swept in one call of the engine
 _STEPPED = 120_000  # executions of a hunt over simpler programs
 _OWN_MOVES = 400_000  # with no other moves than the failure has: so pairs of them can all be tried
+_ENUMERATED_OPERATIONS = 5  # of more there are too many
+_ENUMERATED, _ENUMERATIONS = 4_000, 400_000  # programs, and executions of them
+_REARRANGED = 600_000  # with operations in another place, where it takes three deviations
+_EXTENDED, _EXTENSIONS = 10_000, 2_000_000  # programs with more operations, executions of them
 _MUTANTS = 1_500  # programs
 _MUTATED = 200_000  # executions of a hunt over those
 _DRAWN = 120_000  # executions of a hunt over drawn ones
-_SEARCHES, _SEARCHED = 4, 40_000  # from other seeds, and executions of each
+_SEARCHES, _SEARCHED = 9, 40_000  # from other seeds, and executions of each
+_STARTS = 6  # failures that are made smaller, of each of those searches
 _FEW = (2, 4)  # deviations and operations: with no more there is hardly another way
+_FEW_UNDER_DEVICE = (2, 1, 3)  # the same, contexts between them
 _RESTART = Budget(2_000)  # of passes over what one of these has found
 _PLAIN_MORE = 6  # operations of programs that may fail without any deviation: one execution each
 _MORE_FOR_SAMPLES = 3
@@ -45,13 +55,13 @@ _SLICE_SECONDS = 0.2  # of a search, before it can be interrupted
 _KNOB_VALUES_MAX = 4  # tried of each knob, the small ones
 _MODELS_SLOWER = 12  # than native code
 _DEVICES_SLOWER = 3  # than without one, beside their steps
-_STEPS_USUAL = 200  # of an execution; where it has more there are fewer executions
-_STEPS_MAX = 400  # that count so
-_LIVELOCKS_SLOWER = 50  # runs that only end at a limit
 
 
 class Hunter:
-    """Hunts for one failure. executions: that the hunts have taken so far."""
+    """Hunts for one failure.
+
+    executions: that the hunts have taken so far. slower: each of them, than usual ones.
+    """
 
     def __init__(self, built: Built, content: FailureFile, judge: Judge) -> None:
         assert isinstance(content.verdict, Failed)
@@ -62,39 +72,84 @@ class Hunter:
         self._wanted = cause(built, content.verdict)
         self._limits = beside(built, content)
         self._causes: set[int] = set()  # the engine's names for what is wanted
-        self._slower = _MODELS_SLOWER if content.tier is Tier.MODEL else 1
+        environment = ENVIRONMENTS.get(content.environment)
+        self._environment = environment and environment.check(built.machine.info)
+        self.slower = _MODELS_SLOWER if content.tier is Tier.MODEL else 1
+        self._searched = _SEARCHED // self.slower
         if content.scenario.device is not None:
-            self._slower *= _DEVICES_SLOWER
-        self._stuck = _LIVELOCKS_SLOWER if self._kind is FailureKind.LIVELOCK else 1
+            self.slower *= _DEVICES_SLOWER
         self._seeds = iter(range(1, 1 + _SEARCHES))  # not searched from yet
         self.executions = 0
 
+    @property
+    def lines(self) -> int:
+        """Interrupt lines that a program may have."""
+        return self._environment.interrupts[1] if self._environment else 0
+
+    def sweep(self, asked: Sequence[Scenario], deviations: int, executions: int) -> Hunted:
+        """All schedules with so many deviations of each of these, and all failures of the kind."""
+        options = self._options(deviations, executions, _ANY, anywhere=False)
+        return self._built.machine.sweep(asked, {**options, "until": []})
+
     def hunts(self) -> Sequence[Hunt]:
-        """In the order in which to try them."""
-        return (self.stepped, self.mutated, self.drawn, self.searched)
+        """In the order in which to try them: under a device few schedules of many are swept."""
+        if self._content.scenario.device is not None:
+            return (self.stepped, self.searched, self.extended, self.mutated, self.drawn)
+        first = (self.stepped, self.enumerated, self.extended)
+        return (*first, self.mutated, self.drawn, self.searched)
 
     def stepped(self, judged: Judged) -> Iterator[Candidate]:
         """Programs a step simpler, swept."""
         asked = list(simpler_programs(judged, self._knobs()))
         schedule = judged.candidate.schedule
         if len(schedule) > 1:  # elsewhere the same moves are few enough to try them all
-            yield from self._swept(asked, self._budget(_OWN_MOVES, judged), schedule)
-        yield from self._swept(asked, self._budget(_STEPPED, judged))
+            yield from self._swept(asked, self._budget(_OWN_MOVES), schedule)
+        yield from self._swept(asked, self._budget(_STEPPED))
+
+    def enumerated(self, judged: Judged) -> Iterator[Candidate]:
+        """All programs as small, under all schedules with a deviation less: none or one."""
+        scenario, environment = judged.candidate.scenario, self._environment
+        deviations, contexts, operations, *_ = judged.size
+        if environment is None or scenario.device is not None:
+            return
+        if not 0 < deviations <= 2 or operations > _ENUMERATED_OPERATIONS:
+            return
+        cpus = max(scenario.cpus, min(2, environment.cpus[1]))
+        made = all_programs(scenario, contexts + 1, operations, cpus, self.lines)
+        asked = [Asked(each, deviations - 1) for each in islice(made, _ENUMERATED)]
+        yield from self._swept(asked, self._budget(_ENUMERATIONS))
+
+    def extended(self, judged: Judged) -> Iterator[Candidate]:
+        """Programs rearranged, or larger, if that may save a deviation of three or more.
+
+        All schedules with the failure's own kinds of moves, or nearly so.
+        """
+        if judged.size.deviations <= _FEW[0]:
+            return
+        scenario, schedule = judged.candidate
+        near = list(rearranged_programs(judged))
+        yield from self._swept(near, self._budget(_REARRANGED), schedule, anywhere=True)
+        cpus = self._environment.cpus[1] if self._environment else scenario.cpus
+        count = self._budget(_EXTENDED)
+        made = dict.fromkeys(extended_programs(judged, _random(judged), count, cpus))
+        yield from self._swept(list(made), self._budget(_EXTENSIONS), schedule, anywhere=True)
 
     def mutated(self, judged: Judged) -> Iterator[Candidate]:
         """Programs some steps away, swept."""
-        random = Random(repr(judged.candidate.scenario.to_json()))
         deviations = judged.size.deviations
-        count = self._budget(_MUTANTS, judged, deviations)
-        environment = ENVIRONMENTS.get(self._content.environment)
-        interrupts = environment is not None and environment.interrupts[1] > 0
-        made = mutated_programs(judged, self._knobs(), random, count, interrupts)
-        yield from self._swept(list(made), self._budget(_MUTATED, judged, deviations))
+        count = self._budget(_MUTANTS, deviations)
+        made = mutated_programs(judged, self._knobs(), _random(judged), count, self.lines > 0)
+        yield from self._swept(list(made), self._budget(_MUTATED, deviations))
 
     def _swept(
-        self, asked: Sequence[Asked], budget: int, moves: Schedule = _ANY
+        self,
+        asked: Sequence[Asked],
+        budget: int,
+        moves: Schedule = _ANY,
+        *,
+        anywhere: bool = False,
     ) -> Iterator[Candidate]:
-        """moves: only those of its deviations, anywhere."""
+        """moves: only those of its deviations. anywhere: on each CPU, of each task."""
         left = budget
         most = min(max(left // max(len(asked), 1), _ONE_MIN), _ONE_MAX)
         for deviations, programs in _by_deviations(asked):
@@ -102,11 +157,10 @@ class Hunter:
                 if left <= 0:
                     return
                 some = programs[first : first + _AT_ONCE]
-                options = self._options(deviations, most, moves)
-                found, executions = self._built.machine.sweep(some, options)
-                left -= executions
-                self.executions += executions
-                yield from self._fitting(found)
+                options = self._options(deviations, most, moves, anywhere=anywhere)
+                hunted = self._built.machine.sweep(some, options)
+                left -= hunted.spent
+                yield from self._fitting(hunted)
 
     def drawn(self, judged: Judged) -> Iterator[Candidate]:
         """Small programs by chance, swept: larger ones where that saves a deviation, too."""
@@ -114,72 +168,86 @@ class Hunter:
         if deviations > 0:
             more = OPERATIONS_MORE if deviations > 1 else _PLAIN_MORE
             larger = (contexts + CONTEXTS_MORE, operations + more)
-            yield from self._drawn(judged, deviations - 1, larger)
-        yield from self._drawn(judged, deviations, (contexts, operations))
+            yield from self._drawn(deviations - 1, larger)
+        yield from self._drawn(deviations, (contexts, operations))
+        if deviations > 1:
+            own = judged.candidate.schedule
+            yield from self._drawn(deviations, (contexts, operations), own)
 
-    def _drawn(self, judged: Judged, deviations: int, size: tuple[int, int]) -> Iterator[Candidate]:
-        environment = ENVIRONMENTS.get(self._content.environment)
-        if environment is None:
+    def _drawn(
+        self, deviations: int, size: tuple[int, int], moves: Schedule = _ANY
+    ) -> Iterator[Candidate]:
+        if self._environment is None:
             return
-        search = SearchOptions(environment, 0, self._limits, preset=self._content.preset)
-        budget = self._budget(_DRAWN, judged, deviations)
-        found, executions = self._built.machine.draw(
-            search.to_engine(), self._options(deviations, _ONE_MIN), size, budget, size[1]
-        )
-        self.executions += executions
-        yield from self._fitting(found)
+        search = SearchOptions(self._environment, 0, self._limits, preset=self._content.preset)
+        budget = self._budget(_DRAWN, deviations)
+        options = self._options(deviations, _ONE_MIN, moves, anywhere=True)
+        hunted = self._built.machine.draw(search.to_engine(), options, size, budget, size[1])
+        yield from self._fitting(hunted)
 
     def searched(self, judged: Judged) -> Iterator[Candidate]:
         """Other failures of the cause, made smaller by passes; where two deviations are too few.
 
         Or many operations. Once: from the same seeds the same would come.
         """
-        environment = ENVIRONMENTS.get(self._content.environment)
-        size = judged.size
-        if environment is None or size.deviations < 2 or (size.deviations, size.operations) <= _FEW:
+        environment, size = self._environment, judged.size
+        few = (size.deviations, size.operations) <= _FEW
+        if self._content.scenario.device:
+            few = size[:3] <= _FEW_UNDER_DEVICE
+        if environment is None or size.deviations < 2 or few:
             return
+        tasks = (1, min(environment.tasks[1], size.contexts))
         for seed in self._seeds:
             options = SearchOptions(
-                environment,
+                replace(environment, tasks=tasks),
                 seed,
                 self._limits,
                 strategy=STRATEGIES[0],
                 preset=self._content.preset,
-                executions=self._budget(_SEARCHED, judged) * self._stuck,  # most of them are not
+                executions=self._searched,
+                operations_max=(size.operations, size.operations + OPERATIONS_MORE, 0)[seed % 3],
                 stop_on_failure=False,
+                by_cut=True,
             )
-            for start in self._found(Search(self._built.machine, options)):
+            starts = self._found(Search(self._built.machine, options))
+            for start in islice(starts, _STARTS):
                 smaller = shrink(start, self._judge, _RESTART)
                 self.executions += smaller.executions
                 yield smaller.judged.candidate
 
     def _found(self, search: Search) -> Iterator[Judged]:
         """What a search finds that fails so."""
-        done = False
+        done, before = False, 0
         while not done:
             done, progress, found = search.step(_SLICE_SECONDS)
+            self.executions, before = (
+                self.executions + progress.executions - before,
+                progress.executions,
+            )
             judged = (self._judge(Candidate(each.scenario, each.schedule)) for each in found)
             yield from (each for each in judged if each is not None)
-        self.executions += progress.executions
 
-    def _budget(self, executions: int, judged: Judged, deviations: int = 1) -> int:
-        """What a hunt may spend: more where the schedules are a sample, less where each is long."""
+    def _budget(self, executions: int, deviations: int = 1) -> int:
+        """What a hunt may spend, in executions of usual length: more where they are a sample."""
         more = _MORE_FOR_SAMPLES if deviations > 1 else 1
-        steps = min(max(judged.size.steps, _STEPS_USUAL), _STEPS_MAX)
-        return executions * more * _STEPS_USUAL // steps // self._slower // self._stuck
+        return executions * more // self.slower
 
-    def _options(self, deviations: int, executions: int, moves: Schedule = _ANY) -> "HuntOptions":
+    def _options(
+        self, deviations: int, executions: int, moves: Schedule, *, anywhere: bool
+    ) -> "HuntOptions":
         return {
             "kind": self._kind.value,
             "deviations": deviations,
             "executions": executions,
             "until": sorted(self._causes),
             "schedule": moves.to_json(),
+            "anywhere": anywhere,
             "limits": self._limits.to_json(),
         }
 
-    def _fitting(self, found: Sequence[Hunted]) -> Iterator[Candidate]:
-        for each in found:
+    def _fitting(self, hunted: Hunted) -> Iterator[Candidate]:
+        self.executions += hunted.executions
+        for each in hunted.hits:
             if cause(self._built, each.verdict) == self._wanted:
                 self._causes.add(each.cause)
                 yield Candidate(each.scenario, each.schedule)
@@ -191,6 +259,11 @@ class Hunter:
             knob["name"]: tuple(range(knob["min"], knob["max"] + 1))[:_KNOB_VALUES_MAX]
             for knob in self._built.machine.info["knobs"]
         }
+
+
+def _random(judged: Judged) -> Random:
+    """The same for the same program."""
+    return Random(repr(judged.candidate.scenario.to_json()))
 
 
 def _by_deviations(asked: Sequence[Asked]) -> Iterator[tuple[int, list[Scenario]]]:

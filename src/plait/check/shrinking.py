@@ -126,7 +126,7 @@ def shrink_failure(
     done = shrink(start, judge, budget, hunter.hunts(), on_progress)
     done = replace(done, executions=done.executions + hunter.executions)
     if done.complete:
-        done = certified(built.machine, judge.limits, done, judge, budget)
+        done = certified(hunter, done, judge, budget)
     scenario, schedule = done.judged.candidate
     run = built.machine.run(scenario, schedule, limits=content.limits)
     smaller = replace(

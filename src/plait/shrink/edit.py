@@ -46,6 +46,29 @@ def _fits(op: Op, made: Iterable[TaskSpec | InterruptSpec]) -> bool:
     )
 
 
+def mapped(scenario: Scenario, change: Callable[[Op], Op]) -> Scenario:
+    """With each operation changed so."""
+    made = {
+        name: replace(each, ops=tuple(change(op) for op in each.ops))
+        for name, each in programs(scenario)
+    }
+    return with_programs(scenario, made)
+
+
+def with_plain_slots(scenario: Scenario) -> Scenario:
+    """With slots numbered 0, 1, 2, … in the order in which they are met."""
+    names: dict[int, int] = {}
+    for _, each in programs(scenario):
+        for op in each.ops:
+            if not op.kind.is_request:
+                names.setdefault(op.slot, len(names))
+
+    def change(op: Op) -> Op:
+        return op if op.kind.is_request else replace(op, slot=names[op.slot])
+
+    return mapped(scenario, change)
+
+
 def renamed(
     deviations: Iterable[Deviation],
     rename: Callable[[ContextId], ContextId | None],

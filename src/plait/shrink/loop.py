@@ -4,7 +4,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from plait.scenario import Scenario
@@ -85,34 +84,35 @@ class _Loop:
     def run(self, hunts: Sequence[Hunt], on_progress: Callable[[Size, int], None]) -> bool:
         """Whether it came to its end. Each pass is begun anew with each success of its own.
 
-        Passes alone may spend half of the executions: from very many deviations hunts get further.
+        Where there are hunts, passes may spend half of the executions that are left before those
+        have their turn again: from very many deviations hunts get further.
         """
+        ended = self._passes(on_progress, share=bool(hunts))
         try:
-            if hunts:
-                self._executions_max //= 2
-            ended = False
-            with suppress(_Spent):
-                self._passes(on_progress)
-                ended = True
-            self._executions_max = self._budget.executions
-            if not ended and self.seconds >= self._budget.seconds:
-                return False
-            while any(self._once(hunt) for hunt in hunts):
+            while self.seconds < self._budget.seconds and any(self._once(hunt) for hunt in hunts):
                 on_progress(self.best.size, self.executions)
-                self._passes(on_progress)
-                ended = True
+                ended = self._passes(on_progress, share=True)
         except _Spent:
             return False
-        return ended
+        return ended and self.seconds < self._budget.seconds
 
-    def _passes(self, on_progress: Callable[[Size, int], None]) -> None:
-        progress = True
-        while progress:
-            progress = False
-            for propose in PASSES:
-                while self._once(propose):
-                    progress = True
-                    on_progress(self.best.size, self.executions)
+    def _passes(self, on_progress: Callable[[Size, int], None], *, share: bool) -> bool:
+        """Whether no pass had anything left to try."""
+        left = self._budget.executions - self.executions
+        self._executions_max = self.executions + (left // 2 if share else left)
+        try:
+            progress = True
+            while progress:
+                progress = False
+                for propose in PASSES:
+                    while self._once(propose):
+                        progress = True
+                        on_progress(self.best.size, self.executions)
+        except _Spent:
+            return False
+        finally:
+            self._executions_max = self._budget.executions
+        return True
 
     def _key(self, candidate: Candidate) -> tuple[str, Schedule]:
         """What tells it from others; mostly the scenario is that of the one before."""

@@ -7,17 +7,19 @@ the result can be simpler as a whole.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
 from plait.errors import InvalidScenario
 from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextKind
-from plait.shrink.edit import Program, programs, with_programs
+from plait.shrink.edit import Program, programs, with_plain_slots, with_programs
 from plait.shrink.order import Judged, program_size
 from plait.shrink.programs import Asked, Knobs, as_task
 
 _STEPS_MAX = 4
+_SWEPT_MAX = 2  # deviations of programs that are larger: with as many nearly all schedules are run
 _SLOTS_MAX = 24
 OPERATIONS_MORE = 3  # than the failing program has, where deviations are saved
 CONTEXTS_MORE = 2  # an interrupt line that runs once
@@ -36,7 +38,10 @@ def mutated_programs(
     """
     scenario, schedule = judged.candidate
     contexts, operations = program_size(scenario)
-    steps = [*_STEPS, *([_knob_step(knobs)] if knobs else []), *([_as_line] if interrupts else [])]
+    steps = list(_STEPS)
+    steps += [_knob_step(knobs)] if knobs else []
+    steps += [_as_line] if interrupts else []
+    steps += [_other_request] if scenario.device else []
     for _ in range(count):
         made = scenario
         try:
@@ -51,6 +56,38 @@ def mutated_programs(
             yield Asked(made, len(schedule))
         elif schedule.deviations and fits:
             yield Asked(made, len(schedule) - 1)
+
+
+def extended_programs(judged: Judged, random: Random, count: int, cpus_max: int) -> Iterator[Asked]:
+    """So many programs with more operations, tasks split in two or on other CPUs, up to cpus_max.
+
+    Simpler only if that saves a deviation.
+    """
+    scenario, schedule = judged.candidate
+    steps = _EXTENSIONS if cpus_max > 1 else _EXTENSIONS[:1]  # else a task more saves nothing
+    for _ in range(count):
+        made = replace(scenario, cpus=random.choice((scenario.cpus, cpus_max)))
+        with suppress(InvalidScenario):  # an operation too many
+            for _ in range(random.randint(1, OPERATIONS_MORE)):
+                made = random.choice(steps)(made, random)
+            if all(_fillable(made, name) for name, _ in programs(made)):
+                yield Asked(with_plain_slots(made), min(len(schedule) - 1, _SWEPT_MAX))
+
+
+def _fillable(scenario: Scenario, name: Program) -> bool:
+    """Whether each slot that this program frees may be filled then; else the free is skipped."""
+    made = dict(programs(scenario))
+    own = made.pop(name).ops
+    others = {op.slot for each in made.values() for op in each.ops if op.kind is OpKind.ALLOC}
+    filled: set[int] = set()
+    for op in own:
+        if op.kind is OpKind.ALLOC:
+            filled.add(op.slot)
+        elif op.kind is OpKind.FREE:
+            if op.slot not in filled | others:
+                return False
+            filled.discard(op.slot)
+    return True
 
 
 def _changed(scenario: Scenario, made: Specs) -> Scenario:
@@ -78,18 +115,41 @@ def _drop(scenario: Scenario, random: Random) -> Scenario:
 
 
 def _insert(scenario: Scenario, random: Random) -> Scenario:
-    """An allocation like one that is there, or a free of one of its slots."""
+    """An allocation or a request like one that is there, or a free of one of the slots."""
     made = dict(programs(scenario))
-    allocs = [op for each in made.values() for op in each.ops if op.kind is OpKind.ALLOC]
-    if not allocs:
+    there = [op for each in made.values() for op in each.ops]
+    likes = [op for op in there if op.kind is OpKind.ALLOC or op.kind.is_request]
+    if not likes:
         return scenario
-    like = random.choice(allocs)
-    unused = next((s for s in range(_SLOTS_MAX) if all(op.slot != s for op in allocs)), like.slot)
-    op = replace(like, slot=unused) if random.random() < 0.5 else Op(OpKind.FREE, like.slot)
+    op = like = random.choice(likes)
+    if like.kind is OpKind.ALLOC:
+        slots = {op.slot for op in there if op.kind is OpKind.ALLOC}
+        unused = next((slot for slot in range(_SLOTS_MAX) if slot not in slots), like.slot)
+        op = replace(like, slot=unused) if random.random() < 0.5 else Op(OpKind.FREE, like.slot)
     name = random.choice(list(made))
     at = random.randint(0, len(made[name].ops))
     ops = made[name].ops
     return _changed(scenario, _with_ops(made, name, (*ops[:at], op, *ops[at:])))
+
+
+def _other_request(scenario: Scenario, random: Random) -> Scenario:
+    """A read, a write or a flush where another request was."""
+    made = dict(programs(scenario))
+    places = [
+        (name, i, op)
+        for name, each in made.items()
+        for i, op in enumerate(each.ops)
+        if op.kind.is_request and not op.kind.is_packet
+    ]
+    if not places:
+        return scenario
+    name, at, op = random.choice(places)
+    kind = random.choice((OpKind.READ, OpKind.WRITE, OpKind.FLUSH))
+    sectors = {} if kind is OpKind.FLUSH else {"sector": op.sector, "sectors": max(op.sectors, 1)}
+    ops = made[name].ops
+    return _changed(
+        scenario, _with_ops(made, name, (*ops[:at], Op(kind, **sectors), *ops[at + 1 :]))
+    )
 
 
 def _move(scenario: Scenario, random: Random) -> Scenario:
@@ -177,7 +237,8 @@ def _split(scenario: Scenario, random: Random) -> Scenario:
         return scenario
     at = random.randint(1, len(task.ops) - 1)
     made = _with_ops(made, name, task.ops[:at])
-    more = replace(task, cpu=random.randrange(scenario.cpus), ops=task.ops[at:])
+    cpu = random.choice((task.cpu, random.randrange(scenario.cpus)))
+    more = replace(task, cpu=cpu, ops=task.ops[at:])
     return _changed(scenario, {**made, (ContextKind.TASK, len(tasks)): more})
 
 
@@ -229,3 +290,4 @@ _STEPS: tuple[Step, ...] = (
     _exchange,
     _one_fire,
 )
+_EXTENSIONS: tuple[Step, ...] = (_insert, _insert, _insert, _split, _other_cpu)

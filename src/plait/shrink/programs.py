@@ -45,6 +45,27 @@ def simpler_programs(judged: Judged, knobs: Knobs) -> Iterator[Asked]:
             yield Asked(other, len(schedule))
 
 
+def rearranged_programs(judged: Judged) -> Iterator[Asked]:
+    """With one operation in another place, and also with two tasks' work exchanged."""
+    scenario, schedule = judged.candidate
+    for one in _moved(scenario):
+        for each in (one, *_exchanged_tasks(one)):
+            yield Asked(each, len(schedule) - 1)
+
+
+def _moved(scenario: Scenario) -> Iterator[Scenario]:
+    """With one operation in each other place of each program."""
+    made = dict(programs(scenario))
+    for name, each in made.items():
+        for at, op in enumerate(each.ops):
+            rest = {**made, name: replace(each, ops=(*each.ops[:at], *each.ops[at + 1 :]))}
+            for into, other in rest.items():
+                for place in range(len(other.ops) + 1):
+                    if (into, place) != (name, at):
+                        ops = (*other.ops[:place], op, *other.ops[place:])
+                        yield with_programs(scenario, {**rest, into: replace(other, ops=ops)})
+
+
 def _small(scenario: Scenario) -> Scenario:
     """With every object as small as can be: more of them on a page."""
     made = {
@@ -76,6 +97,12 @@ def _placed(scenario: Scenario) -> Iterator[Scenario]:
             if cpu != task.cpu:
                 moved = replace(task, cpu=cpu)
                 yield replace(scenario, tasks=(*tasks[:number], moved, *tasks[number + 1 :]))
+    yield from _exchanged_tasks(scenario)
+
+
+def _exchanged_tasks(scenario: Scenario) -> Iterator[Scenario]:
+    """With two tasks exchanged, or only their work."""
+    tasks = scenario.tasks
     for one, other in combinations(range(len(tasks)), 2):
         exchanged, worked = list(tasks), list(tasks)
         exchanged[one], exchanged[other] = tasks[other], tasks[one]

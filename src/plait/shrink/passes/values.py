@@ -1,21 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Smaller numbers: sizes, knobs, slots."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from plait.scenario import Op, OpKind, Scenario
-from plait.shrink.edit import programs, with_programs
+from plait.scenario import Op, OpKind
+from plait.shrink.edit import mapped, programs, with_plain_slots
 from plait.shrink.order import Candidate, Judged
-
-
-def _mapped(scenario: Scenario, change: Callable[[Op], Op]) -> Scenario:
-    made = {
-        name: replace(each, ops=tuple(change(op) for op in each.ops))
-        for name, each in programs(scenario)
-    }
-    return with_programs(scenario, made)
 
 
 def smaller_sizes(judged: Judged) -> Iterator[Candidate]:
@@ -24,11 +16,11 @@ def smaller_sizes(judged: Judged) -> Iterator[Candidate]:
     every = [op for _, each in programs(scenario) for op in each.ops]
     sizes = sorted({op.size for op in every if op.kind is OpKind.ALLOC})
     if sizes:
-        yield Candidate(_mapped(scenario, lambda op: _sized(op, op.size, sizes[0])), schedule)
+        yield Candidate(mapped(scenario, lambda op: _sized(op, op.size, sizes[0])), schedule)
     for size in reversed(sizes):
         for smaller in (1, 8, size // 2, size - 1):
             if 0 < smaller < size:
-                change = _mapped(scenario, partial(_sized, old=size, new=smaller))
+                change = mapped(scenario, partial(_sized, old=size, new=smaller))
                 yield Candidate(change, schedule)
 
 
@@ -49,13 +41,4 @@ def lower_knobs(judged: Judged) -> Iterator[Candidate]:
 def plain_slots(judged: Judged) -> Iterator[Candidate]:
     """Slots named a, b, c, … in the order in which they are met."""
     scenario, schedule = judged.candidate
-    names: dict[int, int] = {}
-    for _, each in programs(scenario):
-        for op in each.ops:
-            if not op.kind.is_request:
-                names.setdefault(op.slot, len(names))
-
-    def change(op: Op) -> Op:
-        return op if op.kind.is_request else replace(op, slot=names[op.slot])
-
-    yield Candidate(_mapped(scenario, change), schedule)
+    yield Candidate(with_plain_slots(scenario), schedule)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that hunts and certificates ask for: all small ones, rearranged ones, larger ones."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+from random import Random
+
+import pytest
+
+from plait.scenario import DeviceSpec, InterruptSpec, Op, OpKind, Scenario, TaskSpec
+from plait.schedule import Deviation, Schedule
+from plait.shrink import Candidate, Judged
+from plait.shrink.edit import with_plain_slots
+from plait.shrink.enumerated import all_programs
+from plait.shrink.mutated import extended_programs
+from plait.shrink.order import program_size, size_of
+from plait.shrink.programs import rearranged_programs
+
+
+def alloc(slot: int, size: int = 8) -> Op:
+    return Op(OpKind.ALLOC, slot, size)
+
+
+def free(slot: int) -> Op:
+    return Op(OpKind.FREE, slot)
+
+
+def deviations(count: int) -> Schedule:
+    value = {"context": "task 0", "move": "go", "cpu": 1}
+    return Schedule(tuple(Deviation.from_json(value | {"after": i}) for i in range(count)))
+
+
+SCENARIO = Scenario(
+    cpus=2,
+    page_size=512,
+    pages=16,
+    tasks=(TaskSpec(0, True, (alloc(0), free(0))), TaskSpec(1, True, (alloc(1, 40),))),
+    interrupts=(),
+    knobs={"batch": 4},
+)
+
+
+def judged(count: int) -> Judged:
+    candidate = Candidate(SCENARIO, deviations(count))
+    return Judged(candidate, size_of(candidate, 1, 30), {})
+
+
+def allocs_only(operations: int) -> set[tuple[tuple[int, int], ...]]:
+    """Brute force: one or two tasks that only allocate, by CPU and number of operations."""
+    return {
+        layout
+        for tasks in (1, 2)
+        for layout in product(product((0, 1), range(1, operations + 1)), repeat=tasks)
+        if sum(count for _, count in layout) <= operations
+    }
+
+
+@pytest.mark.parametrize("operations", [1, 2, 3])
+def test_all_programs_are_all(operations: int) -> None:
+    """Tasks in each order and on each CPU: the first one on the lowest CPU runs first."""
+    made = list(all_programs(SCENARIO, 2, operations, 2, 0))
+    assert len(set(made)) == len(made)
+    found = {
+        tuple((task.cpu, len(task.ops)) for task in each.tasks)
+        for each in made
+        if all(op.kind is OpKind.ALLOC for task in each.tasks for op in task.ops)
+    }
+    assert found == allocs_only(operations)
+
+
+def test_all_programs_are_set_up_as_the_failing_one() -> None:
+    made = list(all_programs(SCENARIO, 3, 3, 2, 1))
+    assert any(each.interrupts for each in made) and any(len(each.tasks) == 3 for each in made)
+    for each in made:
+        contexts, operations = program_size(each)
+        assert contexts <= 3 and operations <= 3
+        assert (each.pages, each.page_size, each.cpus) == (16, 512, 2)
+        assert each.knobs == SCENARIO.knobs
+        assert {op.size for task in each.tasks for op in task.ops if op.size} <= {8, 40}
+
+
+def test_all_programs_ask_for_the_device_and_do_without() -> None:
+    device = DeviceSpec(8, sectors=8)
+    made = list(all_programs(replace(SCENARIO, device=device), 1, 2, 2, 0))
+    asked = Counter(any(op.kind.is_request for op in each.tasks[0].ops) for each in made)
+    assert asked[True] and asked[False]
+    assert all(each.device is not None for each in made)
+
+
+def test_rearranged_programs_have_the_same_operations() -> None:
+    asked = list(rearranged_programs(judged(3)))
+
+    def operations(scenario: Scenario) -> Counter[Op]:
+        return Counter(op for task in scenario.tasks for op in task.ops)
+
+    assert {each.deviations for each in asked} == {2}
+    for scenario, _ in asked:
+        assert operations(scenario) == operations(SCENARIO)
+        assert len(scenario.tasks) == 2
+    moved = replace(SCENARIO.tasks[0], ops=(alloc(1, 40), alloc(0), free(0)))
+    emptied = replace(SCENARIO.tasks[1], ops=())
+    assert replace(SCENARIO, tasks=(moved, emptied)) in [scenario for scenario, _ in asked]
+
+
+def test_extended_programs_do_something_with_what_they_add() -> None:
+    asked = list(extended_programs(judged(4), Random(1), 500, 2))
+    assert {each.deviations for each in asked} == {2}, "so few that nearly all schedules are run"
+    assert asked == list(extended_programs(judged(4), Random(1), 500, 2))
+    sizes = {program_size(scenario) for scenario, _ in asked}
+    assert max(sizes) == (4, 4) or max(sizes)[0] >= 3, "tasks are split"
+    assert any(operations == 6 for _, operations in sizes)
+    for scenario, _ in asked:
+        assert with_plain_slots(scenario) == scenario, "each once, whatever slots are called"
+        filled = {op.slot for task in scenario.tasks for op in task.ops if op.size}
+        for task in scenario.tasks:
+            for at, op in enumerate(task.ops):
+                own = [other.slot for other in task.ops[:at] if other.size]
+                assert op.kind is not OpKind.FREE or op.slot in filled
+                elsewhere = any(
+                    other.slot == op.slot
+                    for rest in scenario.tasks
+                    if rest is not task
+                    for other in rest.ops
+                    if other.size
+                )
+                assert op.kind is not OpKind.FREE or op.slot in own or elsewhere
+
+
+def test_on_one_cpu_only_operations_are_added() -> None:
+    scenario = replace(SCENARIO, cpus=1, tasks=tuple(replace(t, cpu=0) for t in SCENARIO.tasks))
+    candidate = Candidate(scenario, deviations(3))
+    start = Judged(candidate, size_of(candidate, 1, 30), {})
+    asked = list(extended_programs(start, Random(1), 300, 1))
+    assert {program_size(each)[0] for each, _ in asked} == {2}
+
+
+def test_slots_are_renamed_in_the_order_in_which_they_are_met() -> None:
+    line = InterruptSpec(0, 1, (free(9),))
+    tasks = (TaskSpec(0, True, (alloc(7), alloc(9), free(7))),)
+    plain = with_plain_slots(replace(SCENARIO, tasks=tasks, interrupts=(line,)))
+    assert [op.slot for op in plain.tasks[0].ops] == [0, 1, 0]
+    assert [op.slot for op in plain.interrupts[0].ops] == [1]
