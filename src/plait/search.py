@@ -34,11 +34,11 @@ class SearchOptions:
     """What to search, and how.
 
     seed: fixes the whole search, 0 to 2^63 - 1. executions: how many; None: until nobody asks for
-    more. operations_max: of a generated scenario; 0: no bound of its own. stop_on_failure: the
-    first failure ends the search. by_cut: tell failures apart also by where the last deviation cut
-    whom. empty_sink: show every step to a check that does nothing,
-    to measure what that costs. scenario: run schedules of this one only; None: generated ones.
-    Raises InvalidOption.
+    more. operations_max: of a generated scenario, or what a few of each task and line come to; 0:
+    no bound of its own. stop_on_failure: the first failure ends the search. by_cut: tell failures
+    apart also by where the last deviation cut whom. empty_sink: show every step to a check that
+    does nothing, to measure what that costs. scenario: run schedules of this one only; None:
+    generated ones. Raises InvalidOption.
     """
 
     environment: Environment

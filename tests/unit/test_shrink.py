@@ -360,3 +360,15 @@ def test_passes_leave_half_of_what_is_left_to_hunts_each_time() -> None:
     ]
     shrink(START, judge, Budget(64, 60.0), (hunt,))
     assert turns == [32, 32 + 1 + 15, 32 + 1 + 15 + 1 + 7, 32 + 1 + 15 + 1 + 7 + 1 + 3]
+
+
+def test_a_hunt_that_finds_nothing_for_long_ends_with_the_time() -> None:
+    def hunt(_best: Judged) -> Iterator[None]:
+        while True:
+            yield None
+
+    def judge(candidate: Candidate) -> Judged | None:
+        return judged(candidate) if candidate == START.candidate else None
+
+    done = shrink(START, judge, Budget(100_000, 1.0), (hunt,))
+    assert done.seconds >= 1.0 and not done.complete

@@ -23,7 +23,7 @@ struct SearchOptions {
   Preset preset = Preset::kSmall;
   uint64_t executions = 0;               // 0: no bound
   uint32_t schedules_per_scenario = 256;
-  uint32_t operations_max = 0;  // of a generated scenario; 0: no bound of its own
+  uint32_t operations_max = 0;  // of a generated scenario, or a few of each task and line; 0: no bound of its own
   bool stop_on_failure = true;  // a warning first gets some time to show what it leads to
   bool by_cut = false;  // failures are told apart also by where the last deviation cut, for studies of one bug's forms
   Limits limits;

@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, combinations, islice
 
-from plait.check.hunting import Hunter
+from plait.check.hunting import AT_ONCE, Hunter
 from plait.scenario import Scenario
 from plait.shrink import Budget, Candidate, Judged, Shrunk, shrink
 from plait.shrink.edit import Place, programs, with_plain_slots, without_operations
 from plait.shrink.enumerated import all_programs
 from plait.shrink.order import program_size
 
-EXECUTIONS = 400_000  # of one certification
-_AT_ONCE = 24  # programs, in one call of the engine
+EXECUTIONS = 400_000  # of one certification; long ones count several times
 # Operations of a failure that has so many deviations: there are few enough smaller programs.
 _OPERATIONS_MAX = (8, 7, 6, 4)
 _ROUNDS = 3
@@ -75,7 +74,7 @@ def _smaller(judged: Judged, lines: int) -> Iterator[tuple[list[Scenario], int]]
     if len(schedule) > 0:
         yield [scenario], len(schedule) - 1
     others = _fewer_operations(judged, lines)
-    while some := list(islice(others, _AT_ONCE)):
+    while some := list(islice(others, AT_ONCE)):
         yield some, len(schedule)
 
 

@@ -31,7 +31,7 @@ from plait.verdict import Failed
 if TYPE_CHECKING:
     from plait._engine import HuntOptions
 
-_AT_ONCE = 24  # programs swept in one call of the engine
+AT_ONCE = 24  # programs swept in one call of the engine
 _STEPPED = 120_000  # executions of a hunt over simpler programs
 _OWN_MOVES = 400_000  # with no other moves than the failure has: so pairs of them can all be tried
 _ENUMERATED_OPERATIONS = 5  # of more there are too many
@@ -84,7 +84,8 @@ class Hunter:
     @property
     def lines(self) -> int:
         """Interrupt lines that a program may have."""
-        return self._environment.interrupts[1] if self._environment else 0
+        own = len(self._content.scenario.interrupts)
+        return max(own, self._environment.interrupts[1] if self._environment else 0)
 
     def sweep(self, asked: Sequence[Scenario], deviations: int, executions: int) -> Hunted:
         """All schedules with so many deviations of each of these, and all failures of the kind."""
@@ -98,7 +99,7 @@ class Hunter:
         first = (self.stepped, self.enumerated, self.extended)
         return (*first, self.mutated, self.drawn, self.searched)
 
-    def stepped(self, judged: Judged) -> Iterator[Candidate]:
+    def stepped(self, judged: Judged) -> Iterator[Candidate | None]:
         """Programs a step simpler, swept."""
         asked = list(simpler_programs(judged, self._knobs()))
         schedule = judged.candidate.schedule
@@ -106,7 +107,7 @@ class Hunter:
             yield from self._swept(asked, self._budget(_OWN_MOVES), schedule)
         yield from self._swept(asked, self._budget(_STEPPED))
 
-    def enumerated(self, judged: Judged) -> Iterator[Candidate]:
+    def enumerated(self, judged: Judged) -> Iterator[Candidate | None]:
         """All programs as small, under all schedules with a deviation less: none or one."""
         scenario, environment = judged.candidate.scenario, self._environment
         deviations, contexts, operations, *_ = judged.size
@@ -119,7 +120,7 @@ class Hunter:
         asked = [Asked(each, deviations - 1) for each in islice(made, _ENUMERATED)]
         yield from self._swept(asked, self._budget(_ENUMERATIONS))
 
-    def extended(self, judged: Judged) -> Iterator[Candidate]:
+    def extended(self, judged: Judged) -> Iterator[Candidate | None]:
         """Programs rearranged, or larger, if that may save a deviation of three or more.
 
         All schedules with the failure's own kinds of moves, or nearly so.
@@ -134,7 +135,7 @@ class Hunter:
         made = dict.fromkeys(extended_programs(judged, _random(judged), count, cpus))
         yield from self._swept(list(made), self._budget(_EXTENSIONS), schedule, anywhere=True)
 
-    def mutated(self, judged: Judged) -> Iterator[Candidate]:
+    def mutated(self, judged: Judged) -> Iterator[Candidate | None]:
         """Programs some steps away, swept."""
         deviations = judged.size.deviations
         count = self._budget(_MUTANTS, deviations)
@@ -148,21 +149,22 @@ class Hunter:
         moves: Schedule = _ANY,
         *,
         anywhere: bool = False,
-    ) -> Iterator[Candidate]:
+    ) -> Iterator[Candidate | None]:
         """moves: only those of its deviations. anywhere: on each CPU, of each task."""
         left = budget
         most = min(max(left // max(len(asked), 1), _ONE_MIN), _ONE_MAX)
         for deviations, programs in _by_deviations(asked):
-            for first in range(0, len(programs), _AT_ONCE):
+            for first in range(0, len(programs), AT_ONCE):
                 if left <= 0:
                     return
-                some = programs[first : first + _AT_ONCE]
+                some = programs[first : first + AT_ONCE]
                 options = self._options(deviations, most, moves, anywhere=anywhere)
                 hunted = self._built.machine.sweep(some, options)
                 left -= hunted.spent
                 yield from self._fitting(hunted)
+                yield None
 
-    def drawn(self, judged: Judged) -> Iterator[Candidate]:
+    def drawn(self, judged: Judged) -> Iterator[Candidate | None]:
         """Small programs by chance, swept: larger ones where that saves a deviation, too."""
         deviations, contexts, operations, *_ = judged.size
         if deviations > 0:
@@ -176,7 +178,7 @@ class Hunter:
 
     def _drawn(
         self, deviations: int, size: tuple[int, int], moves: Schedule = _ANY
-    ) -> Iterator[Candidate]:
+    ) -> Iterator[Candidate | None]:
         if self._environment is None:
             return
         search = SearchOptions(self._environment, 0, self._limits, preset=self._content.preset)
@@ -185,7 +187,7 @@ class Hunter:
         hunted = self._built.machine.draw(search.to_engine(), options, size, budget, size[1])
         yield from self._fitting(hunted)
 
-    def searched(self, judged: Judged) -> Iterator[Candidate]:
+    def searched(self, judged: Judged) -> Iterator[Candidate | None]:
         """Other failures of the cause, made smaller by passes; where two deviations are too few.
 
         Or many operations. Once: from the same seeds the same would come.
@@ -209,23 +211,27 @@ class Hunter:
                 stop_on_failure=False,
                 by_cut=True,
             )
-            starts = self._found(Search(self._built.machine, options))
-            for start in islice(starts, _STARTS):
-                smaller = shrink(start, self._judge, _RESTART)
-                self.executions += smaller.executions
-                yield smaller.judged.candidate
+            started = 0
+            for start in self._found(Search(self._built.machine, options)):
+                if start is not None:
+                    smaller = shrink(start, self._judge, _RESTART)
+                    self.executions += smaller.executions
+                    yield smaller.judged.candidate
+                    started += 1
+                if started == _STARTS:
+                    break
+                yield None
 
-    def _found(self, search: Search) -> Iterator[Judged]:
-        """What a search finds that fails so."""
+    def _found(self, search: Search) -> Iterator[Judged | None]:
+        """What a search finds, None if it does not fail so, and after each slice."""
         done, before = False, 0
         while not done:
             done, progress, found = search.step(_SLICE_SECONDS)
-            self.executions, before = (
-                self.executions + progress.executions - before,
-                progress.executions,
-            )
+            self.executions += progress.executions - before
+            before = progress.executions
             judged = (self._judge(Candidate(each.scenario, each.schedule)) for each in found)
-            yield from (each for each in judged if each is not None)
+            yield from judged
+            yield None
 
     def _budget(self, executions: int, deviations: int = 1) -> int:
         """What a hunt may spend, in executions of usual length: more where they are a sample."""
@@ -245,7 +251,7 @@ class Hunter:
             "limits": self._limits.to_json(),
         }
 
-    def _fitting(self, hunted: Hunted) -> Iterator[Candidate]:
+    def _fitting(self, hunted: Hunted) -> Iterator[Candidate | None]:
         self.executions += hunted.executions
         for each in hunted.hits:
             if cause(self._built, each.verdict) == self._wanted:

@@ -14,8 +14,11 @@ from plait.shrink.passes import PASSES, Pass
 Judge = Callable[[Candidate], Judged | None]
 """Runs a candidate; None when it does not fail in the same way."""
 
-Hunt = Callable[[Judged], Iterator[Candidate]]
-"""Looks for something simpler where the passes see nothing more; they go on from what it finds."""
+Hunt = Callable[[Judged], Iterator[Candidate | None]]
+"""Looks for something simpler where the passes see nothing more; they go on from what it finds.
+
+None: nothing yet, so that the clock is looked at.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,12 @@ class _Loop:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
-    def attempt(self, candidate: Candidate) -> bool:
+    def attempt(self, candidate: Candidate | None) -> bool:
         """Judges it unless that was done already; whether it is the best from now on."""
+        if candidate is None:
+            if self.seconds >= self._budget.seconds:
+                raise _Spent
+            return False
         key = self._key(candidate)
         if key in self._tried:
             return False
@@ -120,7 +127,7 @@ class _Loop:
             self._scenario, self._name = candidate.scenario, _name(candidate.scenario)
         return self._name, candidate.schedule
 
-    def _once(self, propose: Pass) -> bool:
+    def _once(self, propose: Pass | Hunt) -> bool:
         """Whether one of the proposals was taken."""
         return any(self.attempt(candidate) for candidate in propose(self.best))
 
