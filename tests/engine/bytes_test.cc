@@ -5,6 +5,7 @@
 #include "search/bytes.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "check/cover.h"
 #include "expect.h"
@@ -165,11 +166,13 @@ TEST(generated_scenarios_with_a_device_have_bytes_and_so_have_its_moves) {
 
 namespace {
 
-// Two tasks on two CPUs; the second reads what the first wrote, or a word of its own.
-std::vector<uint8_t> counted(bool shared, bool marked, bool ordered = true) {
+// Two tasks on two CPUs; the second reads the words that the first wrote, or as many of its own.
+std::vector<uint8_t> counted(bool shared, bool marked, bool ordered = true, size_t words = 1) {
   static bool meets, is_marked;
+  static size_t each;
   meets = shared;
   is_marked = marked;
+  each = words;
   static Cover cover;
   cover = Cover{};
   Bench bench;
@@ -181,8 +184,10 @@ std::vector<uint8_t> counted(bool shared, bool marked, bool ordered = true) {
     const uint32_t cpu = machine->cpu_id(0);
     const uint32_t kind = is_marked ? kAtomic | uint32_t{__ATOMIC_SEQ_CST} << kOrderShift : 0;
     const auto code = reinterpret_cast<uintptr_t>(&g);
-    const auto word = reinterpret_cast<uintptr_t>(&g.words[meets ? 1 : 1 + cpu]);
-    machine->access(word, 8, (cpu == 0 ? kWrite : kRead) | kind, code + 1 + cpu);
+    const uint64_t* const first = &g.words[1 + (meets ? 0 : cpu * each)];
+    for (size_t i = 0; i < each; ++i) {
+      machine->access(reinterpret_cast<uintptr_t>(first + i), 8, (cpu == 0 ? kWrite : kRead) | kind, code + 1 + cpu);
+    }
     machine->page_alloc(1000, 0, 0);
     return nullptr;
   };
@@ -204,4 +209,12 @@ TEST(who_meets_whom_is_counted_and_the_same_execution_counts_the_same) {
     EXPECT(counted(true, marked) == counted(true, marked));
     EXPECT(counted(true, marked) != counted(true, marked, false));
   }
+}
+
+// Where words lie differs between processes: none may push another out. (Marked ones: the others would race.)
+TEST(each_word_is_met_however_many_there_are) {
+  constexpr size_t kWords = 120;
+  const auto shared = counted(true, true, true, kWords), apart = counted(false, true, true, kWords);
+  EXPECT_EQ(std::accumulate(shared.begin(), shared.end(), size_t{0}),
+            std::accumulate(apart.begin(), apart.end(), size_t{0}) + kWords);
 }

@@ -17,12 +17,6 @@ class Cover {
  public:
   static constexpr uint32_t kCounters = 1u << 14;  // what a fuzzer looks through after every execution
 
-  struct Writer {  // of an atomic or marked word, which has no stamps
-    uintptr_t address = 0;
-    uint64_t execution = 0;
-    uint64_t stamp = 0;
-  };
-
   void count(uint64_t feature) {
     uint8_t& counter = counters_[mix(feature, 0x636f766572) >> 50];
     counter = static_cast<uint8_t>(counter + (counter != 0xff));
@@ -30,12 +24,10 @@ class Cover {
   // By number, handlers come last.
   void begin(uint32_t handlers_from) { handlers_from_ = handlers_from; }
   bool is_handler(uint32_t context) const { return context >= handlers_from_; }
-  Writer& writer(uintptr_t address) { return writers_[mix(0, address) % writers_.size()]; }
   std::array<uint8_t, kCounters>& counters() { return counters_; }
 
  private:
   alignas(64) std::array<uint8_t, kCounters> counters_{};
-  std::array<Writer, 1024> writers_{};
   uint32_t handlers_from_ = 0;
 };
 static_assert(Cover::kCounters == 1u << (64 - 50));

@@ -116,11 +116,11 @@ void Order::woken() {
 
 // ---- by address
 
-Sync* Order::known(uintptr_t address) {
+Order::Named* Order::known(uintptr_t address) {
   for (size_t i = mix(0, address);; ++i) {
     Named& entry = named_[i & (named_.size() - 1)];
     if (entry.execution != execution_) return nullptr;
-    if (entry.address == address) return &entry.sync;
+    if (entry.address == address) return &entry;
   }
 }
 
@@ -135,16 +135,17 @@ void Order::grow() {
   }
 }
 
-Sync& Order::of(uintptr_t address) {
-  if (Sync* sync = known(address)) return *sync;
+Order::Named& Order::named(uintptr_t address) {
+  if (Named* found = known(address)) return *found;
   if (++named_used_ * 2 > named_.size()) grow();
   size_t i = mix(0, address);
   while (named_[i & (named_.size() - 1)].execution == execution_) ++i;
   Named& entry = named_[i & (named_.size() - 1)];
   entry.address = address;
   entry.execution = execution_;
+  entry.writer = 0;
   entry.sync.execution = 0;
-  return entry.sync;
+  return entry;
 }
 
 // ---- marked and atomic accesses, fences: C11, 5.1.2.4 and 7.17
@@ -152,15 +153,16 @@ Sync& Order::of(uintptr_t address) {
 void Order::atomic(uintptr_t address, uint32_t kind) {
   const uint32_t order = (kind & kAtomic) ? kind >> kOrderShift : uint32_t{__ATOMIC_RELAXED};
   if (kind & kRead) {
-    if (Sync* sync = known(address); sync && sync->execution == execution_) {
+    if (Named* entry = known(address); entry && entry->sync.execution == execution_) {
+      const Sync& sync = entry->sync;
       if (acquires(order)) {
-        take(*sync);
+        take(sync);
       } else {
         Sync& read = read_[current_];
         if (read.execution != execution_) {
-          read = *sync;
+          read = sync;
         } else {
-          join(read.clock, sync->clock);
+          join(read.clock, sync.clock);
         }
         read.last = Sync::kMany;
       }
@@ -184,8 +186,8 @@ void Order::atomic(uintptr_t address, uint32_t kind) {
     sync.last = Sync::kMany;
   } else if (fenced) {
     of(address) = released;
-  } else if (Sync* sync = known(address)) {
-    sync->execution = 0;
+  } else if (Named* entry = known(address)) {
+    entry->sync.execution = 0;
   }
 }
 
@@ -222,9 +224,9 @@ void Order::any(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
 // The last write there is noted before the access changes what memory remembers.
 void Order::covered(uintptr_t address, size_t size, uint32_t kind, uintptr_t pc) {
   if (kind & (kMarked | kAtomic)) {
-    Cover::Writer& writer = cover_->writer(address);
-    if (writer.address == address && writer.execution == execution_) meets(writer.stamp, kind, pc);
-    if (kind & kWrite) writer = {address, execution_, hot_.order_stamp | (pc - hot_.code_base) << kStampPcShift};
+    Named& entry = named(address);
+    meets(entry.writer, kind, pc);
+    if (kind & kWrite) entry.writer = hot_.order_stamp | (pc - hot_.code_base) << kStampPcShift;
   } else if (const OrderCells* found = cells(address); found && !is_record(*found)) {
     meets(found->half[size < 8 ? (address >> 2) & 1 : 0].write, kind, pc);
   }

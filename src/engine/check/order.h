@@ -97,7 +97,7 @@ class Order {
   void add(Sync& sync);  // gives, and what others gave stays
   void wake(uint32_t context);   // the running context's past reaches this one when it goes on
   void woken();                  // the running context goes on
-  Sync& of(uintptr_t address);   // of the lock at this address
+  Sync& of(uintptr_t address) { return named(address).sync; }  // of the lock at this address
   Sync& interrupts(uint32_t cpu) { return interrupts_[cpu]; }
   Sync& preemption(uint32_t cpu) { return preemption_[cpu]; }
   Sync& object(uint32_t slot) { return objects_[slot]; }
@@ -120,6 +120,7 @@ class Order {
   struct Named {
     uintptr_t address = 0;
     uint64_t execution = 0;
+    uint64_t writer = 0;  // stamp of the last write, where somebody counts
     Sync sync;
   };
 
@@ -137,7 +138,8 @@ class Order {
   Record& new_record(OrderCells& cells);
   void report(uint64_t first, bool first_write, uint64_t second, bool second_write, uintptr_t address, size_t size);
   void atomic(uintptr_t address, uint32_t kind);
-  Sync* known(uintptr_t address);
+  Named* known(uintptr_t address);
+  Named& named(uintptr_t address);
   void grow();
   void join(VectorClock& into, const VectorClock& from) const;
   // What the running context does from now on is not what it has just passed on.
