@@ -260,6 +260,12 @@ def test_programs_a_step_simpler_are_sound_and_simpler() -> None:
         assert replace(less, tasks=(pinned, *SCENARIO.tasks)) in scenarios, "a task's work"
         tasks = tuple(replace(task, cpu=1 - task.cpu) for task in SCENARIO.tasks)
         assert replace(less, tasks=(pinned, *tasks)) in scenarios, "on exchanged CPUs"
+    last = len(SCENARIO.tasks) - 1
+    rest = without_program(START.candidate, (ContextKind.TASK, last)).scenario
+    line = SCENARIO.interrupts[0]
+    for ops in (line.ops + SCENARIO.tasks[last].ops, SCENARIO.tasks[last].ops + line.ops):
+        lines = (replace(line, ops=ops), *SCENARIO.interrupts[1:])
+        assert replace(rest, interrupts=lines) in scenarios, "a handler's work"
     allocs = [op for task in SCENARIO.tasks for op in task.ops if op.kind is OpKind.ALLOC]
     assert any(op.size > 1 for op in allocs)
     assert any(op.size == 1 for each in scenarios for task in each.tasks for op in task.ops), (

@@ -14,6 +14,7 @@ from random import Random
 from plait.errors import InvalidScenario
 from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextKind
+from plait.shrink.devices import with_other_devices, with_other_requests
 from plait.shrink.edit import Program, programs, with_plain_slots, with_programs
 from plait.shrink.order import Judged, program_size
 from plait.shrink.programs import Asked, Knobs, as_task
@@ -41,7 +42,7 @@ def mutated_programs(
     steps = list(_STEPS)
     steps += [_knob_step(knobs)] if knobs else []
     steps += [_as_line] if interrupts else []
-    steps += [_other_request] if scenario.device else []
+    steps += [_other_request, _other_device] if scenario.device else []
     for _ in range(count):
         made = scenario
         try:
@@ -58,12 +59,12 @@ def mutated_programs(
             yield Asked(made, len(schedule) - 1)
 
 
-def extended_programs(judged: Judged, random: Random, count: int, cpus_max: int) -> Iterator[Asked]:
+def extended_programs(start: Asked, random: Random, count: int, cpus_max: int) -> Iterator[Asked]:
     """So many programs with more operations, tasks split in two or on other CPUs, up to cpus_max.
 
-    Simpler only if that saves a deviation.
+    start: what they grow from, and the deviations that they may have then to be simpler.
     """
-    scenario, schedule = judged.candidate
+    scenario, deviations = start
     steps = _EXTENSIONS if cpus_max > 1 else _EXTENSIONS[:1]  # else a task more saves nothing
     for _ in range(count):
         made = replace(scenario, cpus=random.choice((scenario.cpus, cpus_max)))
@@ -71,7 +72,7 @@ def extended_programs(judged: Judged, random: Random, count: int, cpus_max: int)
             for _ in range(random.randint(1, OPERATIONS_MORE)):
                 made = random.choice(steps)(made, random)
             if all(_fillable(made, name) for name, _ in programs(made)):
-                yield Asked(with_plain_slots(made), min(len(schedule) - 1, _SWEPT_MAX))
+                yield Asked(with_plain_slots(made), min(deviations, _SWEPT_MAX))
 
 
 def _fillable(scenario: Scenario, name: Program) -> bool:
@@ -133,23 +134,13 @@ def _insert(scenario: Scenario, random: Random) -> Scenario:
 
 
 def _other_request(scenario: Scenario, random: Random) -> Scenario:
-    """A read, a write or a flush where another request was."""
-    made = dict(programs(scenario))
-    places = [
-        (name, i, op)
-        for name, each in made.items()
-        for i, op in enumerate(each.ops)
-        if op.kind.is_request and not op.kind.is_packet
-    ]
-    if not places:
-        return scenario
-    name, at, op = random.choice(places)
-    kind = random.choice((OpKind.READ, OpKind.WRITE, OpKind.FLUSH))
-    sectors = {} if kind is OpKind.FLUSH else {"sector": op.sector, "sectors": max(op.sectors, 1)}
-    ops = made[name].ops
-    return _changed(
-        scenario, _with_ops(made, name, (*ops[:at], Op(kind, **sectors), *ops[at + 1 :]))
-    )
+    """Another request where one was."""
+    made = list(with_other_requests(scenario))
+    return random.choice(made) if made else scenario
+
+
+def _other_device(scenario: Scenario, random: Random) -> Scenario:
+    return random.choice(list(with_other_devices(scenario)))
 
 
 def _move(scenario: Scenario, random: Random) -> Scenario:

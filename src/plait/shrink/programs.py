@@ -5,18 +5,20 @@ The passes take things out of an execution and keep its schedule; where the sche
 change as well they get stuck. These are only programs: who runs them looks for the schedule.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
 from plait.scenario import TASKS_MAX, InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextKind
+from plait.shrink.devices import with_all_devices, with_other_devices, with_other_requests
 from plait.shrink.edit import Program, programs, with_programs
 from plait.shrink.order import Judged
 
 _TOGETHER_MAX = 3  # operations that are left out at once
 _OPERATIONS_MAX = 12  # of a program, for leaving out several at once
+_TINY = 2  # operations
 
 Knobs = Mapping[str, tuple[int, ...]]
 """For each knob the values that it can have."""
@@ -36,13 +38,43 @@ def simpler_programs(judged: Judged, knobs: Knobs) -> Iterator[Asked]:
     if fewer >= 0:
         for each in (scenario, *_placed(scenario), *_other_knobs(scenario, knobs)):
             yield Asked(each, fewer)
-    for each in (*_fewer_contexts(scenario), *_as_tasks(scenario)):
+    for each in (*_fewer_contexts(scenario), *with_lines_as_tasks(scenario)):
         yield Asked(each, len(schedule))
     for each in _fewer_operations(scenario):
         yield Asked(each, len(schedule))
         yield Asked(_small(each), len(schedule))
         for other in _other_knobs(each, knobs):
             yield Asked(other, len(schedule))
+
+
+def refitted_programs(judged: Judged, others: Iterable[Scenario], knobs: Knobs) -> Iterator[Asked]:
+    """Others, each with one knob at another value; under a device its own, refitted.
+
+    That is without one operation, one request or all of them another one, and the device set up in
+    another way: in one point. Where a program takes one execution also without one context, and,
+    if it is tiny, in each way.
+    """
+    scenario, schedule = judged.candidate
+    made: Iterator[Scenario]
+    if scenario.device is None:
+        made = (each for other in others for each in _other_knobs(other, knobs))
+    else:
+        made = _refitted(scenario, plain=not schedule.deviations)
+    for each in made:
+        yield Asked(each, len(schedule))
+
+
+def _refitted(scenario: Scenario, *, plain: bool) -> Iterator[Scenario]:
+    places = [(name, at) for name, each in programs(scenario) for at in range(len(each.ops))]
+    smaller = [_without(scenario, {place}) for place in places]
+    if plain:
+        smaller += _fewer_contexts(scenario)
+    asked = [other for each in smaller for other in (each, *with_other_requests(each))]
+    for each in asked:
+        yield from (each, *with_other_devices(each))
+    if plain and len(places) <= _TINY:
+        for each in asked:
+            yield from with_all_devices(each)
 
 
 def rearranged_programs(judged: Judged) -> Iterator[Asked]:
@@ -121,7 +153,7 @@ def _fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
             yield with_programs(scenario, rest)
     for gone, work in made.items():
         for into in made:
-            if into != gone and into[0] is ContextKind.TASK:
+            if into != gone and (into[0] is ContextKind.TASK or _tasks(made) != [gone]):
                 yield from _taken_over(scenario, made, gone, into, work.ops)
     for number, line in enumerate(scenario.interrupts):
         if line.fires > 1:
@@ -130,7 +162,11 @@ def _fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
             yield replace(scenario, interrupts=tuple(lines))
 
 
-def _as_tasks(scenario: Scenario) -> Iterator[Scenario]:
+def _tasks(made: Iterable[Program]) -> list[Program]:
+    return [name for name in made if name[0] is ContextKind.TASK]
+
+
+def with_lines_as_tasks(scenario: Scenario) -> Iterator[Scenario]:
     """With a task, of each number and on each CPU, that does what a line's handler did.
 
     A context less: a line counts beside the runs that it may make. As it stands, and with two CPUs
