@@ -79,7 +79,7 @@ def configured() -> Path:
     folder = build_folder()
     options = {"PLAIT_TESTS": "ON", "PLAIT_SANITIZE": SANITIZE}
     options["PLAIT_WERROR"] = "ON" if WERROR else "OFF"
-    if SANITIZE:  # compiled in half the time, and no less is found
+    if SANITIZE:  # five sources compiled in 50 to 69 % of the time; less is optimised away
         options["CMAKE_CXX_FLAGS_RELEASE"] = "-O1 -g0 -DNDEBUG"
     if CXX:
         options["CMAKE_CXX_COMPILER"] = CXX
