@@ -18,6 +18,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tsan/fixed_load.h"
 #include "tsan/target_checks.h"
 
 // How compiled code finds a thread-local variable of a module: {module, offset}. Part of the ABI, in no header.
@@ -92,9 +93,7 @@ void take_unused_name(Descriptor& file, const std::string& path) {
 }
 
 // What the dynamic linker says begins with the name of the copy, which tells nobody anything.
-std::string loader_message(const std::string& copy) {
-  const char* const message = dlerror();
-  std::string text = message ? message : "unknown reason";
+std::string without_name(std::string text, const std::string& copy) {
   if (text.starts_with(copy + ": ")) text.erase(0, copy.size() + 2);
   return text;
 }
@@ -170,8 +169,9 @@ NativeTarget::NativeTarget(const std::string& path, const RuntimeTable& table) :
   copy(original.number(), file.number(), path);
   take_unused_name(file, path);
   const std::string name = name_of(file.number());
-  handle_ = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle_) refuse(path, "cannot be loaded: " + loader_message(name));
+  Loaded loaded = load_at_fixed_place(name, file.number());
+  handle_ = loaded.handle;
+  if (!handle_) refuse(path, "cannot be loaded: " + without_name(std::move(loaded.error), name));
   try {
     find_segments();
     declaration_ = static_cast<const plait_target*>(dlsym(handle_, "plait_target"));
