@@ -43,14 +43,12 @@ constexpr uintptr_t kPlaceBytes = 16u << 20;
 constexpr uint64_t kPlaceCount = uint64_t{1} << 20;
 constexpr uint64_t kTries = 256;  // neighbours may be taken: other targets, or one that is longer than a place
 
+void* load(const std::string& name) { return dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL); }
+
 Loaded load_anywhere(const std::string& name) {
-  Loaded loaded;
-  loaded.handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!loaded.handle) {
-    const char* const message = dlerror();
-    loaded.error = message ? message : "unknown reason";
-  }
-  return loaded;
+  if (void* const handle = load(name)) return {handle, ""};
+  const char* const message = dlerror();
+  return {nullptr, message ? message : "unknown reason"};
 }
 
 #if defined(SECCOMP_USER_NOTIF_FLAG_CONTINUE) && defined(MAP_FIXED_NOREPLACE)
@@ -161,7 +159,7 @@ struct Loading {
   int listening = -1;  // eventfd: `listener` is known
   int finished = -1;   // eventfd
   int listener = -1;
-  Loaded loaded;
+  void* handle = nullptr;
 };
 
 void raise(int event) {
@@ -175,10 +173,10 @@ void await(int event) {
   }
 }
 
-void load(Loading& loading) {
+void run(Loading& loading) {
   loading.listener = listen_to_mappings();
   raise(loading.listening);
-  loading.loaded = load_anywhere(loading.name);
+  loading.handle = load(loading.name);
   raise(loading.finished);
 }
 
@@ -192,34 +190,38 @@ std::thread start(Loading& loading) {
   pthread_sigmask(SIG_BLOCK, &blocked, &before);
   std::thread thread;
   try {
-    thread = std::thread(load, std::ref(loading));
+    thread = std::thread(run, std::ref(loading));
   } catch (const std::system_error&) {
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
 }
 
-void answer(int listener, const Module& module) {
+// False if nobody can be answered any more.
+bool answer(int listener, const Module& module) {
   seccomp_notif request{};
-  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0) return;  // interrupted: it comes again
+  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0) return errno == EINTR || errno == ENOENT;
   seccomp_notif_resp response{};
   response.id = request.id;
   if (is_of(module, static_cast<int>(request.data.args[4]))) response.val = static_cast<int64_t>(map(module, request.data));
   if (response.val == 0) response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-  ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+  return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) == 0 || errno == EINTR || errno == ENOENT;
 }
 
-void answer_until_finished(const Loading& loading, const Module& module) {
+void answer_until_finished(Loading& loading, const Module& module) {
   await(loading.listening);
   pollfd events[2] = {{loading.finished, POLLIN, 0}, {loading.listener, POLLIN, 0}};  // a listener of -1 is passed over
   while (!(events[0].revents & POLLIN)) {
     if (poll(events, 2, -1) < 0) events[0].revents = events[1].revents = 0;
-    if (events[1].revents & POLLIN) answer(loading.listener, module);
+    if (!(events[1].revents & POLLIN) || answer(loading.listener, module)) continue;
+    close(loading.listener);  // its mapping fails then, and the module is loaded anywhere
+    loading.listener = events[1].fd = -1;
   }
 }
 
-Loaded load_beside(const std::string& name, const Module& module) {
-  Loading loading{.name = name, .loaded = {}};
+// Null where it could not be loaded, for whatever reason.
+void* load_beside(const std::string& name, const Module& module) {
+  Loading loading{.name = name};
   loading.listening = eventfd(0, EFD_CLOEXEC);
   loading.finished = eventfd(0, EFD_CLOEXEC);
   if (loading.listening >= 0 && loading.finished >= 0) {
@@ -232,7 +234,7 @@ Loaded load_beside(const std::string& name, const Module& module) {
   for (const int descriptor : {loading.listening, loading.finished, loading.listener}) {
     if (descriptor >= 0) close(descriptor);
   }
-  return loading.loaded;
+  return loading.handle;
 }
 
 }  // namespace
@@ -241,8 +243,8 @@ Loaded load_at_fixed_place(const std::string& name, int file) {
   Module module{};
   if (fstat(file, &module.file) != 0 || module.file.st_size == 0) return load_anywhere(name);
   module.place = hash_of_code_and_data(file, static_cast<size_t>(module.file.st_size)) % kPlaceCount;
-  const Loaded loaded = load_beside(name, module);
-  return loaded.handle || !loaded.error.empty() ? loaded : load_anywhere(name);
+  void* const handle = load_beside(name, module);
+  return handle ? Loaded{handle, ""} : load_anywhere(name);
 }
 
 #else
