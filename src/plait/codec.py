@@ -40,8 +40,9 @@ from plait.trace import hash_text
 from plait.verdict import Verdict, verdict_from_json
 from plait.why import Why
 
-FILE_VERSION = 2
-FILE_VERSION_MIN = 1  # without "anchors" and "why"
+FILE_VERSION = 3
+FILE_VERSION_MIN = 1
+_SINCE = {"anchors": 2, "why": 2, "shrunk": 3}  # fields that earlier versions do not have
 SIZE_MAX = 16 << 20  # bytes
 DEPTH_MAX = 32  # a valid file nests 6 deep
 
@@ -105,7 +106,8 @@ class FailureFile:
 
     plait_version: that found it. target, environment: their names. seed: of the search that found
     it. steps: of the failing execution. trace_hash: 64 bits, that a replay must come to again.
-    anchors: where its deviations are in the source; why: what decides it; None: not known. Raises
+    anchors: where its deviations are in the source; why: what decides it; shrunk: how much smaller
+    it was made, and how sure it is that nothing smaller fails so, in words; None: not known. Raises
     InvalidFailureFile.
     """
 
@@ -124,6 +126,7 @@ class FailureFile:
     limits: Limits
     anchors: Anchors | None = None
     why: Why | None = None
+    shrunk: str | None = None
 
     def __post_init__(self) -> None:
         _check.text(self.plait_version, "plait_version", "a version", _VERSION)
@@ -163,6 +166,7 @@ class FailureFile:
             "limits": self.limits.to_json(),
             "anchors": None if self.anchors is None else self.anchors.to_json(),
             "why": None if self.why is None else self.why.to_json(),
+            "shrunk": self.shrunk,
         }
 
     @classmethod
@@ -171,9 +175,7 @@ class FailureFile:
         try:
             with within(where):
                 version = _check_version(value)
-                names = [field.name for field in fields(cls)]
-                if version == FILE_VERSION_MIN:
-                    names = names[:-2]  # "anchors" and "why" came with version 2
+                names = [each.name for each in fields(cls) if _SINCE.get(each.name, 1) <= version]
                 members = dict(_check.members(value, ("plait", "version", *names)))
                 del members["plait"], members["version"]
                 digits = members["trace_hash"]
@@ -189,6 +191,7 @@ class FailureFile:
                         "limits": Limits.from_json(members["limits"], "limits"),
                         "anchors": _maybe(Anchors.from_json, members, "anchors"),
                         "why": _maybe(Why.from_json, members, "why"),
+                        "shrunk": _maybe(_check.note, members, "shrunk"),
                     }
                 )
         except InvalidFailureFile:

@@ -73,7 +73,7 @@ def other_build(patch: pytest.MonkeyPatch) -> None:
     run(*FUZZ)
     (file,) = Path("failures").iterdir()
     value = json.loads(file.read_text())
-    del value["anchors"], value["why"]
+    del value["anchors"], value["why"], value["shrunk"]
     Path("failure.json").write_text(json.dumps(value | {"version": 1}))
     compiler = native.Compiler(Path("/usr/bin/clang++"), "clang", (14, 0, 6))
     build = native.Build(Path("toy.so"), "cd" * 32, compiler, ())

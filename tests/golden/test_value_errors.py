@@ -19,7 +19,7 @@ from plait.trace import Trace
 from plait.verdict import verdict_from_json
 
 EXPECTED = Path(__file__).parent / "expected"
-VALID = (EXPECTED / "failure-file-v2.json").read_text()
+VALID = (EXPECTED / "failure-file-v3.json").read_text()
 
 
 def changed(**members: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ FILES: dict[str, str | dict[str, Any]] = {
     "not-json": "failure: original\n",
     "not-a-failure-file": "[1, 2]",
     "other-tag": {"plait": "campaign", "version": 1},
-    "newer-version": changed(version=3, plait_version="0.9"),
+    "newer-version": changed(version=4, plait_version="0.9"),
     "older-version": changed(version=0, plait_version="0.0.1"),
     "too-deep": "[" * 5000,
     "unknown-field": changed(platform="x86-64"),

@@ -44,13 +44,18 @@ def held_against_smaller_ones(content: FailureFile) -> Shrunk:
 
 def test_the_crash_of_the_story_is_certified(tmp_path: Path) -> None:
     """One task, one interrupt line, one deviation: and nothing smaller does it."""
-    shrunk = found(tmp_path, shrink=True)[0].shrunk
+    failure = found(tmp_path, shrink=True)[0]
+    shrunk = failure.shrunk
     assert shrunk is not None
     assert shrunk.judged.size[:3] == (1, 3, 2)
     assert shrunk.certified
     assert shrunk.programs > 0
     assert shrunk.schedules > 0
     assert shrunk.misses == 0
+    assert failure.file is not None
+    explained, _ = check.show(failure.file, target=str(ORIGINAL))
+    assert explained.shrunk == failure.explained.shrunk
+    assert explained.shrunk.endswith(shrunk.minimality)
 
 
 def test_what_is_not_minimal_is_made_smaller_and_counted(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_a_file_without_places_is_refused(original: tuple[Path, Path], tmp_path:
     """As format version 1 is."""
     folder, file = original
     value = json.loads(file.read_text())
-    del value["anchors"], value["why"]
+    del value["anchors"], value["why"], value["shrunk"]
     old = tmp_path / "old.json"
     old.write_text(json.dumps(value | {"version": 1}))
     assert check.replay(old, target=str(folder)).verdict == codec.load(file).verdict

@@ -74,6 +74,7 @@ def test_json_has_exactly_the_keys_of_the_documentation(engine: FakeEngine) -> N
         "operations": 2,
         "contexts": 2,
         "failure_file": row["failure_file"],
+        "shrunk": None,
         "why": None,
         "costs": COSTS,
     }

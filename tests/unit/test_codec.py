@@ -34,7 +34,7 @@ from plait.verdict import Evidence, Failed, FailureKind
 from plait.why import Guard, StepPlace, Tried, Why
 
 EXPECTED = Path(__file__).parents[1] / "golden" / "expected"
-GOLDEN = EXPECTED / "failure-file-v2.json"
+GOLDEN = EXPECTED / "failure-file-v3.json"
 READS = SourceLine("pool.cc", 61, "alloc", "o = h->local_free;")
 WRITES = SourceLine("pool.cc", 62, "alloc", "h->local_free = o->next;")
 
@@ -104,6 +104,7 @@ EXAMPLE = FailureFile(
         32,
         (Tried(Guard.PREEMPTION_OFF, 651, 32), Tried(Guard.INTERRUPTS_OFF, 651, 0)),
     ),
+    shrunk="3 → 2 deviations; minimal: certified (4 smaller programs, 40 schedules tried)",
 )  # fmt: skip
 
 
@@ -126,19 +127,25 @@ def refusal(path: str | Path) -> InvalidFailureFile:
 # ---- the format
 
 
-def test_the_layout_of_version_2(tmp_path: Path) -> None:
+def test_the_layout_of_version_3(tmp_path: Path) -> None:
     save(tmp_path / "failure.json", EXAMPLE)
     assert (tmp_path / "failure.json").read_text() == GOLDEN.read_text()
 
 
-def test_version_2_is_read() -> None:
+def test_version_3_is_read() -> None:
     assert load(GOLDEN) == EXAMPLE
+
+
+def test_version_2_is_read() -> None:
+    """It does not tell how much smaller it was made."""
+    second = load(EXPECTED / "failure-file-v2.json")
+    assert second == dataclasses.replace(EXAMPLE, shrunk=None)
 
 
 def test_version_1_is_read() -> None:
     """It tells neither where in the source it is nor why it fails."""
     first = load(EXPECTED / "failure-file-v1.json")
-    assert first == dataclasses.replace(EXAMPLE, anchors=None, why=None)
+    assert first == dataclasses.replace(EXAMPLE, anchors=None, why=None, shrunk=None)
 
 
 def test_layout_keeps_what_json_says(tmp_path: Path) -> None:
@@ -278,18 +285,18 @@ def test_one_byte_too_many_is_refused(tmp_path: Path) -> None:
     ("change", "what", "remedy"),
     [
         (
-            {"version": 3, "plait_version": "0.9"},
-            "written by Plait 0.9, file version 3; this Plait reads versions 1 to 2",
+            {"version": 4, "plait_version": "0.9"},
+            "written by Plait 0.9, file version 4; this Plait reads versions 1 to 3",
             "upgrade Plait",
         ),
         (
-            {"version": 3, "plait_version": ["\x1b"], "new": 1},
-            "written by Plait (version unknown), file version 3; this Plait reads versions 1 to 2",
+            {"version": 4, "plait_version": ["\x1b"], "new": 1},
+            "written by Plait (version unknown), file version 4; this Plait reads versions 1 to 3",
             "upgrade Plait",
         ),
         (
             {"version": 0, "plait_version": "0.0.1"},
-            "written by Plait 0.0.1, file version 0; this Plait reads versions 1 to 2",
+            "written by Plait 0.0.1, file version 0; this Plait reads versions 1 to 3",
             "restore the file from a copy, or find the failure again with plait fuzz",
         ),
     ],
@@ -343,6 +350,8 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda file: file["why"]["tried"][0].update(guard="luck"), "why.tried[0].guard"),
     (lambda file: file["why"]["tried"][1].update(failures=-1), "why.tried[1].failures"),
     (lambda file: file["why"].update(sentence=1), "why.sentence"),
+    (lambda file: file.update(version=2), "shrunk"),
+    (lambda file: file.update(shrunk=3), "shrunk"),
     (lambda file: file.update(trace_hash=12), "trace_hash"),
     (lambda file: file.update(seed=-1), "seed"),
     (lambda file: file.update(seed=2**64), "seed"),

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from plait.codec import FailureFile, load
 from plait.errors import InvalidFailureFile, printable
 
-VALID = (Path(__file__).parents[1] / "golden" / "expected" / "failure-file-v2.json").read_bytes()
+VALID = (Path(__file__).parents[1] / "golden" / "expected" / "failure-file-v3.json").read_bytes()
 VARIANTS = 10_000
 SECONDS_MAX = 5.0  # for one variant; a thousand times what most take
 
@@ -131,7 +131,7 @@ def drop_or_repeat(rng: random.Random, value: Any) -> None:
 
 
 def bump_version(rng: random.Random, value: Any) -> None:
-    value["version"] = rng.choice([0, -1, 2, 3, 99, 2**31, 10**50, "1", 1.0, [1], True, None])
+    value["version"] = rng.choice([0, -1, 2, 3, 4, 99, 2**31, 10**50, "1", 1.0, [1], True, None])
     value["plait_version"] = rng.choice(["0.9", "", "\x1b[2J", 9, None, "9" * 5000])
 
 

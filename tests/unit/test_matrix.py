@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from plait import codec
 from plait.check import MatrixOptions, matrix
 from plait.check.matrix import STATE_FILE
 from plait.errors import InvalidOption, UnknownTarget
@@ -129,6 +130,17 @@ def test_a_damaged_state_counts_for_nothing(tmp_path: Path, text: str) -> None:
     (one,) = matrix(options(tmp_path), lambda *plan: plans.append(plan))
     assert plans == [(1, 0)]
     assert one.verdict == Passed()
+
+
+def test_what_fails_is_made_smaller(tmp_path: Path) -> None:
+    original = SOUND.parents[2] / "targets" / "original"
+    where = {"targets": (str(original),), "environments": ("up-irq",)}
+    (one,) = matrix(options(tmp_path, **where))
+    small = codec.load(one.file or "")
+    assert small.shrunk is not None
+    assert small.why is not None
+    (one,) = matrix(options(tmp_path, shrink=False, **where))
+    assert codec.load(one.file or "").shrunk is None
 
 
 @pytest.mark.parametrize("wrong", [{"pass_seconds": 0}, {"fail_seconds": -1}, {"jobs": 0}])

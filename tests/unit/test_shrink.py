@@ -9,7 +9,7 @@ import pytest
 
 from plait.scenario import InterruptSpec, Op, OpKind, Scenario, TaskSpec
 from plait.schedule import ContextId, ContextKind, Deviation, Schedule
-from plait.shrink import Budget, Candidate, Judged, shrink
+from plait.shrink import Budget, Candidate, Judged, Shrunk, shrink
 from plait.shrink.edit import without_deviations, without_operations, without_program
 from plait.shrink.mutated import mutated_programs
 from plait.shrink.order import Size, program_size, size_of
@@ -378,3 +378,17 @@ def test_a_hunt_that_finds_nothing_for_long_ends_with_the_time() -> None:
 
     done = shrink(START, judge, Budget(100_000, 1.0), (hunt,))
     assert done.seconds >= 1.0 and not done.complete
+
+
+def test_how_sure_it_is_that_nothing_is_smaller() -> None:
+    candidate = Candidate(SCENARIO, SCHEDULE)
+    judged = Judged(candidate, size_of(candidate, 3, 60), {})
+    done = Shrunk(judged, judged.size, 10, 0.5, complete=True)
+    assert done.minimality == "minimal within budget"
+    assert replace(done, complete=False).minimality == "minimal as far as the time went"
+    sure = replace(done, certified=True, programs=1, schedules=1_200)
+    assert sure.minimality == "minimal: certified (1 smaller program, 1,200 schedules tried)"
+    missed = "; once certification found what shrinking had missed"
+    assert replace(sure, misses=1).minimality == sure.minimality + missed
+    assert replace(done, misses=2).minimality.startswith("minimal within budget; 2 times ")
+    assert replace(sure, misses=1).to_json()["misses"] == 1

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Random walk over deviations: most bugs need one to three switches in the right places, so each execution draws how
-// many deviations it should make (few more often than many), spreads them over the expected length, and takes defaults
-// in between. Guarantee: every schedule with a deviation at any points has a positive probability. At a point where some
-// switch is forced anyway, one time in three another context than the default one goes on.
+// Random walk (the baseline of Thomson, Donaldson, Betts: Concurrency Testing Using Controlled Schedulers: An Empirical
+// Study, TOPC 2016), over deviations. Guarantee: every schedule has a positive probability, those with few deviations
+// more than those with many.
+//
+// Differs: a walk draws at each step who goes next, and switches all the time. But most bugs need one to three switches
+// in the right places, so each execution draws how many deviations it should make (few more often than many), spreads
+// them over the expected length, and takes defaults in between. At a point where some switch is forced anyway, one time
+// in three another context than the default one goes on.
 #include <array>
 
 #include "base/prng.h"

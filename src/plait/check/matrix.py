@@ -42,8 +42,8 @@ class MatrixOptions:
     targets, environments: as for a search; none: all. pass_seconds: of search where a pass, or
     nothing, is expected. fail_seconds: at most, where a failure is. seed: of every search. jobs:
     processes; None: as many as CPUs. out: folder for failure files and for the state of an
-    unfinished matrix. fresh: begin anew although there is one. tier: as for a search. Raises
-    InvalidOption.
+    unfinished matrix. fresh: begin anew although there is one. tier: as for a search. shrink: make
+    failures smaller and find out what decides them. Raises InvalidOption.
     """
 
     targets: tuple[str, ...] = ()
@@ -56,6 +56,7 @@ class MatrixOptions:
     out: Path = Path("failures")
     fresh: bool = False
     tier: TierChoice | None = None
+    shrink: bool = True
 
     def __post_init__(self) -> None:
         for seconds, option in ((self.pass_seconds, "--time"), (self.fail_seconds, "--fail-time")):
@@ -186,6 +187,8 @@ def _search(task: _Task, options: MatrixOptions) -> Cell:
         compiler=options.compiler,
         out=options.out,
         tier=TierChoice(task.tier.value),
+        shrink=options.shrink,
+        why=options.shrink,
     )
     (result,) = fuzz(fuzz_options)
     return _cell(task, result)

@@ -91,7 +91,8 @@ def _from_file(
     if trace is None:  # places in the code would be those of another build
         names = Names(content.scenario.page_size)
     same = isinstance(verdict, Failed) and verdict == content.verdict
-    return Explained(headline, verdict, schedule, names, trace, why=content.why if same else None)
+    shrunk, why = (content.shrunk or "", content.why) if same else ("", None)
+    return Explained(headline, verdict, schedule, names, trace, shrunk=shrunk, why=why)
 
 
 def _otherbuild(

@@ -9,7 +9,7 @@ from pathlib import Path
 from plait import campaign, codec
 from plait.check.repeat import Built, build, compared, names_of
 from plait.check.saving import Record, Start, file_name, probe
-from plait.check.shrinking import minimality, shrink_failure, told_sizes
+from plait.check.shrinking import shrink_failure
 from plait.check.values import Failure, FuzzOptions, Result, TierChoice
 from plait.check.why import explained_file
 from plait.codec import FailureFile, Tier
@@ -169,7 +169,7 @@ def explain(built: Built, record: Record, count: int, options: FuzzOptions) -> F
         names=names_of(built, content.scenario, run.trace),
         trace=run.trace,
         count=count,
-        shrunk=f"{told_sizes(shrunk)}; minimal {minimality(shrunk)}" if shrunk else "",
+        shrunk=content.shrunk or "",
         why=content.why,
         file=file,
         replay=replay,

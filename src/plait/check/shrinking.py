@@ -33,30 +33,14 @@ class ShrunkFailure:
     explained: Explained
     file: Path | None = None
 
-    def sentences(self) -> list[str]:
-        """What it came to, and what it took."""
-        took = f"{self.shrunk.executions:,} executions in {self.shrunk.seconds:.1f} s"
-        return [told_sizes(self.shrunk), f"{took}; minimal {minimality(self.shrunk)}"]
+    @property
+    def took(self) -> str:
+        """As in "1,204 executions in 0.3 s"."""
+        return f"{self.shrunk.executions:,} executions in {self.shrunk.seconds:.1f} s"
 
     def to_json(self) -> dict[str, object]:
         """The result as JSON."""
-        return {
-            "file": str(self.file) if self.file else None,
-            "before": self.shrunk.before._asdict(),
-            "now": self.shrunk.judged.size._asdict(),
-            "executions": self.shrunk.executions,
-            "seconds": round(self.shrunk.seconds, 6),
-            "complete": self.shrunk.complete,
-            "minimal": minimality(self.shrunk),
-        }
-
-
-def minimality(shrunk: Shrunk) -> str:
-    """How sure it is that nothing smaller fails so; see check/certify.py."""
-    if shrunk.certified:
-        programs = f"{shrunk.programs} smaller program{'s' * (shrunk.programs != 1)}"
-        return f"certified ({programs}, {shrunk.schedules:,} schedules tried)"
-    return "within budget" if shrunk.complete else "as far as the time went"
+        return {"file": str(self.file) if self.file else None, **self.shrunk.to_json()}
 
 
 def told_sizes(shrunk: Shrunk) -> str:
@@ -138,6 +122,7 @@ def shrink_failure(
         steps=run.steps,
         anchors=None,
         why=None,
+        shrunk=f"{told_sizes(done)}; {done.minimality}",
     )
     return done, smaller
 
@@ -184,6 +169,7 @@ def explain(built: Built, content: FailureFile, file: Path | None) -> Explained:
         content.schedule,
         names,
         run.trace,
+        shrunk=content.shrunk or "",
         why=content.why,
         file=file,
         replay=replay,

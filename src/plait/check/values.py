@@ -152,6 +152,7 @@ class Result:
             "operations": failure.operations if failure else None,
             "contexts": failure.contexts if failure else None,
             "failure_file": str(failure.file) if failure and failure.file else None,
+            "shrunk": failure.shrunk.to_json() if failure and failure.shrunk else None,
             "why": failure.content.why.to_json() if failure and failure.content.why else None,
             "costs": self.progress.costs.to_json(),
         }

@@ -61,6 +61,9 @@ def matrix(
         bool, typer.Option("--fresh", help="Begin anew after an interruption.")
     ] = False,
     tier: TierOption = None,
+    smaller: Annotated[
+        bool, typer.Option("--shrink/--no-shrink", help="Make failures smaller and explain them.")
+    ] = True,
 ) -> None:
     """Try every target in every environment; 0 when all is as the targets declare, else 1.
 
@@ -78,6 +81,7 @@ def matrix(
             out=out,
             fresh=fresh,
             tier=tier,
+            shrink=smaller,
         )
         cells = _run(options)
         if as_json:

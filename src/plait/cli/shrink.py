@@ -45,6 +45,5 @@ def shrink(
             print_json(done.to_json())
         else:
             print_report(render(done.explained, width()))
-            print_report([labelled("shrunk", sentence) for sentence in done.sentences()[:1]])
-            print_report([labelled("", sentence) for sentence in done.sentences()[1:]])
+            print_report([labelled("took", done.took)])
     raise typer.Exit(Exit.NOTHING_FOUND)

@@ -48,6 +48,33 @@ class Shrunk:
     schedules: int = 0
     misses: int = 0
 
+    @property
+    def minimality(self) -> str:
+        """How sure it is that nothing smaller fails so; see check/certify.py."""
+        sure = "minimal within budget" if self.complete else "minimal as far as the time went"
+        if self.certified:
+            programs = f"{self.programs:,} smaller program{'s' * (self.programs != 1)}"
+            sure = f"minimal: certified ({programs}, {self.schedules:,} schedules tried)"
+        if self.misses:
+            times = "once" if self.misses == 1 else f"{self.misses} times"
+            sure += f"; {times} certification found what shrinking had missed"
+        return sure
+
+    def to_json(self) -> dict[str, object]:
+        """What it took, and what is known, as JSON; sizes are named as in shrink/order.py."""
+        return {
+            "before": self.before._asdict(),
+            "now": self.judged.size._asdict(),
+            "executions": self.executions,
+            "seconds": round(self.seconds, 6),
+            "complete": self.complete,
+            "certified": self.certified,
+            "smaller_programs": self.programs,
+            "smaller_schedules": self.schedules,
+            "misses": self.misses,
+            "minimal": self.minimality,
+        }
+
 
 class _Spent(Exception):
     """The budget."""
