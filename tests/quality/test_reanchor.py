@@ -22,7 +22,9 @@ TARGETS = Path(__file__).resolve().parents[2] / "targets"
 PLANTED = str(TARGETS / "planted")
 
 
-def found(name: str, environment: str, tier: str, seed: int, out: Path) -> check.Failure:
+def found(
+    name: str, environment: str, tier: str, seed: int, out: Path, *, shrink: bool = True
+) -> check.Failure:
     """The first failure that is no race."""
     options = FuzzOptions(
         targets=(name,),
@@ -31,7 +33,7 @@ def found(name: str, environment: str, tier: str, seed: int, out: Path) -> check
         executions=100_000,
         seed=seed,
         out=out,
-        shrink=True,
+        shrink=shrink,
         order_checks=False,
     )
     (result,) = check.fuzz(options)
@@ -176,6 +178,63 @@ def test_another_compiler(original: tuple[Path, Path]) -> None:
     now = codec.load(file).build.compiler
     other = "g++" if "clang" in now else "clang++"
     still_there(file, folder, other)
+
+
+# ---- several deviations, and models
+
+ALIKE: dict[str, Callable[[str], str]] = {
+    "renamed function": renamed("drop", "put_page"),
+    "renamed local": renamed("before", "count"),
+    "blank lines": lambda text: text.replace("\n  ", "\n\n  "),
+}
+NONE_C = "  Page* none = nullptr;\n  Page* full = none;\n"
+NONE_PY = "        none = None\n        full = none\n"
+OF_SOURCES: dict[str, dict[str, Callable[[str], str]]] = {
+    "pool.cc": {
+        **ALIKE,
+        "comments": lambda text: text.replace("\n  ", "\n  // as before\n  "),
+        "added local": replaced("  Page* full = nullptr;\n", NONE_C),
+    },
+    "model.py": {
+        **ALIKE,
+        "comments": lambda text: text.replace("\n        ", "\n        # as before\n        "),
+        "added local": replaced("        full = None\n", NONE_PY),
+    },
+}
+
+
+@pytest.fixture(scope="module", params=["pool.cc", "model.py"])
+def with_several(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """Which source, and the file of a failure as it was found: with two deviations or more."""
+    tier = "model" if request.param == "model.py" else "native"
+    out = tmp_path_factory.mktemp("several")
+    for seed in range(1, 50):
+        failure = found(f"{PLANTED}/refcount_two_accesses", "up", tier, seed, out, shrink=False)
+        if len(failure.content.schedule) >= 2 and failure.file is not None:
+            return request.param, failure.file
+    raise AssertionError("no failure of several deviations in 50 searches")
+
+
+@pytest.mark.parametrize("name", [*ALIKE, "comments", "added local"])
+def test_several_deviations_are_found_again(
+    name: str, with_several: tuple[str, Path], tmp_path: Path
+) -> None:
+    source, file = with_several
+    for folder in ("common", "refcount_two_accesses"):
+        shutil.copytree(TARGETS / "planted" / folder, tmp_path / folder)
+    edited = tmp_path / "refcount_two_accesses" / source
+    text = edited.read_text()
+    edited.write_text(OF_SOURCES[source][name](text))
+    assert edited.read_text() != text
+    done = check.replay(file, target=str(edited.parent))
+    assert done.edited is not None, "the build is the same"
+    assert done.edited.outlook is Outlook.THERE, done.edited
+    assert isinstance(done.verdict, Failed)
+    then = codec.load(file).verdict
+    assert isinstance(then, Failed) and done.verdict.kind is then.kind
+    assert done.dropped_deviations == 0
 
 
 # ---- repairs
