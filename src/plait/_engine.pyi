@@ -163,6 +163,7 @@ class Bounds(TypedDict):
     migrations: int
     deviations: int | None
     reduce: bool
+    open: int
 
 class ExploreResult(TypedDict):
     """Counters since the beginning (see plait.exhaustive.Explored), and what was found just now.
@@ -173,6 +174,7 @@ class ExploreResult(TypedDict):
     done: bool
     complete: bool
     too_large: bool
+    too_many: bool
     executions: int
     classes: int
     repeated: int

@@ -22,7 +22,8 @@ class Bounds:
 
     preemptions: switches away from a context that could have gone on; None: any number. interrupts,
     migrations: how many. reduce: False: every order, however many are equivalent; only then
-    deviations: of the schedule, None: any number.
+    deviations: of the schedule, None: any number. open: plans of executions to come that are kept
+    at a time, a few hundred bytes each; it ends where there are more.
     """
 
     preemptions: int | None = None
@@ -30,6 +31,7 @@ class Bounds:
     migrations: int = 0
     deviations: int | None = None
     reduce: bool = True
+    open: int = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Explorer:
             "migrations": bounds.migrations,
             "deviations": bounds.deviations,
             "reduce": bounds.reduce,
+            "open": bounds.open,
         }
         self._engine = _engine.Explorer(
             machine.engine, scenario.to_json(), options, limits.to_json(), stop_on_failure
@@ -85,6 +88,7 @@ class Explorer:
         self.done = False
         self.complete = False
         self.too_large = False
+        self.too_many = False
 
     @property
     def classes(self) -> frozenset[int]:
@@ -95,11 +99,11 @@ class Explorer:
         """Goes on for about that time or so many executions in all; the first of each cause.
 
         Afterwards `done`: there is nothing left to do; `complete`: and all was done; `too_large`:
-        it has more contexts or steps than can be told apart.
+        it has more contexts or steps than can be told apart; `too_many`: more plans than `open`.
         """
         result = self._engine.step(seconds, _MANY if executions is None else executions)
         numbers = cast(dict[str, Any], result)
         self.explored = Explored(**{each.name: numbers[each.name] for each in fields(Explored)})
         self.done, self.complete = result["done"], result["complete"]
-        self.too_large = result["too_large"]
+        self.too_large, self.too_many = result["too_large"], result["too_many"]
         return [Finding.from_engine(found) for found in result["findings"]]

@@ -18,7 +18,8 @@ Bounds bounds_from(const nb::dict& object) {
     const nb::object value = object[key];
     return value.is_none() ? Bounds::kNone : nb::cast<uint32_t>(value);
   };
-  return {get("preemptions"), get("interrupts"), get("migrations"), get("deviations"), nb::cast<bool>(object["reduce"])};
+  return {get("preemptions"), get("interrupts"), get("migrations"), get("deviations"), nb::cast<bool>(object["reduce"]),
+          nb::cast<uint64_t>(object["open"])};
 }
 
 class PythonExplorer {
@@ -41,6 +42,7 @@ class PythonExplorer {
     result["done"] = explorer_.done();
     result["complete"] = explorer_.complete();
     result["too_large"] = explorer_.too_large();
+    result["too_many"] = explorer_.too_many();
     result["executions"] = counters.executions;
     result["classes"] = counters.classes;
     result["repeated"] = counters.repeated;

@@ -51,7 +51,8 @@ std::vector<Finding> Explorer::step(double seconds, uint64_t executions_max) {
     const Item item = std::move(open_.back());
     open_.pop_back();
     if (bounded() || !bounds_.reduce || !contained(item)) run(item.plan, findings);
-    if (open_.size() > kOpenMax || guide_.too_large()) {
+    too_many_ = open_.size() > bounds_.open;
+    if (too_many_ || guide_.too_large()) {
       complete_ = false;
       done_ = true;
     }

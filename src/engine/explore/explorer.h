@@ -35,6 +35,7 @@ struct Bounds {
   uint32_t migrations = 0;
   uint32_t deviations = kNone;  // with `reduce` it says nothing
   bool reduce = true;           // false: every order, equivalent or not
+  uint64_t open = 4'000'000;    // plans kept at a time
 };
 
 struct ExplorerCounters {
@@ -58,12 +59,12 @@ class Explorer {
   bool done() const { return done_; }
   bool complete() const { return done_ && complete_; }
   bool too_large() const { return guide_.too_large(); }
+  bool too_many() const { return too_many_; }  // plans at a time
   const ExplorerCounters& counters() const { return counters_; }
   const std::unordered_set<uint64_t>& classes() const { return classes_; }
 
  private:
   static constexpr uint32_t kNone = ~uint32_t{0};
-  static constexpr size_t kOpenMax = 4'000'000;
   // Of an event of a plan: its process is then in the middle of something that keeps tasks, or all others, out of its CPU.
   enum class Late : uint8_t { kNo, kForTasks, kForAll };
   struct Item {
@@ -119,6 +120,7 @@ class Explorer {
   bool started_ = false;
   bool done_ = false;
   bool complete_ = true;
+  bool too_many_ = false;
 };
 
 }  // namespace plait
