@@ -26,6 +26,7 @@ from unit.fake_engine import install
 EXPECTED = Path(__file__).parent / "expected" / "cli-errors"
 HEADERS = Path(__file__).resolve().parents[2] / "src" / "engine" / "include"
 FUZZ = ["fuzz", "toy", "--env", "up-irq", "--seed", "5"]
+VERIFY = ["verify", "toy", "--env"]
 
 
 def run(*words: str) -> tuple[int, str, str]:
@@ -80,6 +81,11 @@ def other_build(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(native, "build", lambda target, compiler=None, device=None: build)
 
 
+def with_a_knob(patch: pytest.MonkeyPatch) -> None:
+    knob = {"name": "batch", "min": 1, "max": 4, "standard": 2, "real": 16, "help": ""}
+    patch.setitem(fake_engine.INFO, "knobs", [knob])
+
+
 def nothing(patch: pytest.MonkeyPatch) -> None:
     pass
 
@@ -99,6 +105,19 @@ CASES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], list[str]]] = {
     "no-space-late": (no_space_late, FUZZ),
     "no-such-file": (nothing, ["replay", "failures/none.json"]),
     "other-build": (other_build, ["replay", "failure.json"]),
+    "verify-no-operations": (nothing, [*VERIFY, "up", "--operations", "0"]),
+    "verify-no-such-cpus": (nothing, [*VERIFY, "smp", "--cpus", "4"]),
+    "verify-too-many-tasks": (nothing, [*VERIFY, "up", "--tasks", "3"]),
+    "verify-too-many-lines": (nothing, [*VERIFY, "up-irq", "--interrupts", "3"]),
+    "verify-no-interrupts": (nothing, [*VERIFY, "smp", "--interrupts", "1"]),
+    "verify-no-migration": (nothing, [*VERIFY, "up", "--migrations", "1"]),
+    "verify-nowhere-to-go": (nothing, [*VERIFY, "virtio-blk", "--migrations", "1"]),
+    "verify-no-device": (nothing, [*VERIFY, "up", "--requests", "1"]),
+    "verify-device-preemptions": (nothing, [*VERIFY, "virtio-net", "--preemptions", "1"]),
+    "verify-no-such-size": (nothing, [*VERIFY, "up", "--size", "8", "--size", "512"]),
+    "verify-no-such-knob": (with_a_knob, [*VERIFY, "up", "--knob", "bach=1"]),
+    "verify-knob-out-of-range": (with_a_knob, [*VERIFY, "up", "--knob", "batch=5"]),
+    "verify-sets-no-knob": (with_a_knob, [*VERIFY, "up", "--knob", "batch"]),
 }
 
 

@@ -15,9 +15,9 @@ import pytest
 from plait.check import searching
 from plait.check.repeat import build
 from plait.check.saving import Start, record_of
+from plait.check.scoping import VerifyOptions, scope_of
 from plait.check.searching import explain
 from plait.check.values import Failure, FuzzOptions
-from plait.check.verify import VerifyOptions, scope_of
 from plait.discovery import load
 from plait.environment import find_environment
 from plait.exhaustive import Bounds, Explorer

@@ -6,7 +6,10 @@ Python. tests/quality/targets/tiny has the programs: a number names the steps of
 """
 
 import functools
+import importlib
+import json
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 
 from plait import check
+from plait.check import proving
 from plait.check.repeat import build
 from plait.device import ETHERNET_BYTES
 from plait.discovery import load
@@ -347,16 +351,42 @@ def test_irq_safe_with_a_mutation_is_not_verified(tmp_path: Path, name: str) -> 
     assert not verified.coverage.complete
 
 
-def test_an_interrupted_proof_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_proof_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after a few scenarios: those are not explored again, and it comes to the same."""
+    module = importlib.import_module("plait.check.verify")  # plait.check has its function
+    explored: list[int] = []
+
+    class Pool(ProcessPoolExecutor):
+        def submit(self, task: Any, /, *args: Any, **named: Any) -> Any:
+            if task is proving.explore:
+                explored.extend(number for number, _ in args[0])
+            return super().submit(task, *args, **named)
+
+    def stop(advance: check.Advance) -> None:
+        if advance.scenarios:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_SLICE_SECONDS", 0.01)  # so often it looks whether to stop
+    monkeypatch.setattr(module, "ProcessPoolExecutor", Pool)
     how = {"operations": 3, "jobs": 1}
-    whole = proof(tmp_path / "whole", "garbage_sink", "smp", **how)
-    first = proof(tmp_path / "parts", "garbage_sink", "smp", seconds=0.05, **how)
-    assert not first.coverage.complete
+    whole = proof(tmp_path / "whole", "garbage_sink", "smp", **how).coverage
+    parts = tmp_path / "parts"
+    target = str(ROOT / "targets" / "garbage_sink")
+    first = check.verify(check.VerifyOptions(target, "smp", out=parts, **how), stop)
+    assert first.interrupted and first.goes_on
     assert first.coverage.verdict == "incomplete"
-    last = proof(tmp_path / "parts", "garbage_sink", "smp", **how)
-    assert last.coverage.complete
-    assert last.coverage.classes == whole.coverage.classes
-    assert last.coverage.scenarios == whole.coverage.scenarios
+    assert 0 < first.coverage.scenarios < whole.scenarios
+    (state,) = parts.iterdir()
+    done = json.loads(state.read_text(encoding="utf-8"))["numbers"]
+    assert len(done) == first.coverage.scenarios
+    explored.clear()
+    last = proof(parts, "garbage_sink", "smp", **how).coverage
+    assert sorted([*done, *explored]) == list(range(whole.scenarios))
+    assert last.complete
+    assert last.scenarios == whole.scenarios
+    assert (last.classes, last.executions) == (whole.classes, whole.executions)
+    assert last.seconds > first.coverage.seconds > 0
+    assert not list(parts.iterdir())
 
 
 def test_processes_count_alike(tmp_path: Path) -> None:

@@ -173,6 +173,49 @@ class FakeSearch:
         }
 
 
+class FakeExplorer:
+    """One step explores a scenario: two classes, unless one of them fails.
+
+    Those with a handler fail with each of the engine's groups, as a search does. The engine's
+    `unexplored` says what is wrong with all of them.
+    """
+
+    def __init__(
+        self,
+        engine: "FakeEngine",
+        target: FakeTarget,
+        scenario: dict[str, Any],
+        bounds: dict[str, Any],
+        limits: dict[str, Any],
+        stop_on_failure: bool,
+    ) -> None:
+        self._engine = engine
+        self._scenario = scenario
+        self.bounds = bounds
+        engine.explorers.append(self)
+
+    def step(self, seconds: float, executions_max: int) -> dict[str, Any]:
+        engine = self._engine
+        findings = FakeSearch(engine, {}).step(seconds)["findings"]
+        found = findings if self._scenario["interrupts"] else []
+        return {
+            "done": True,
+            "complete": not found and not engine.unexplored,
+            "too_large": "too_large" in engine.unexplored,
+            "too_many": "too_many" in engine.unexplored,
+            "executions": 3,
+            "classes": 2,
+            "repeated": 1,
+            "beyond": 0,
+            "steps": 40,
+            "gave_up": int("gave_up" in engine.unexplored),
+            "failures": len(found),
+            "open": 0,
+            "seconds": 0.01,
+            "findings": found,
+        }
+
+
 class FakeEngine:
     """The module's functions as methods.
 
@@ -196,10 +239,15 @@ class FakeEngine:
         self.run_verdicts: list[dict[str, Any]] = []
         self.hashes: list[int] = []
         self.searches: list[FakeSearch] = []
+        self.explorers: list[FakeExplorer] = []
+        self.unexplored: tuple[str, ...] = ()
         self.runs = 0
 
     def Search(self, target: FakeTarget, options: dict[str, Any]) -> FakeSearch:
         return FakeSearch(self, options)
+
+    def Explorer(self, *arguments: Any) -> FakeExplorer:
+        return FakeExplorer(self, *arguments)
 
     def strategies(self) -> list[str]:
         return ["random", "pct", "pos", "surw", "rff", "portfolio"]

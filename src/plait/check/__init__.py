@@ -15,10 +15,11 @@ from plait.check.matrix import MatrixOptions, matrix
 from plait.check.reanchor import Edited, Outlook
 from plait.check.replaying import replay, show
 from plait.check.saving import file_name
+from plait.check.scoping import VerifyOptions
 from plait.check.searching import fuzz
 from plait.check.shrinking import ShrunkFailure, shrink_failure, shrink_file
 from plait.check.values import Failure, FuzzOptions, Replayed, Result, TierChoice, parse_time
-from plait.check.verify import Advance, Verified, VerifyOptions, verify
+from plait.check.verify import Advance, Verified, verify
 from plait.check.why import explain_why
 from plait.discovery import discover
 from plait.errors import InvalidTarget

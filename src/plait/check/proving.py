@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The work of a proof: scenarios explored in processes of their own, and a file of what is done."""
 
+import hashlib
 import json
 import os
 import signal
@@ -19,19 +20,22 @@ from plait.search import Finding
 
 UNBOUNDED_EXECUTIONS = 50_000  # of a scenario, before a bound on preemptions is made use of
 _SLICE_SECONDS = 0.2
+_NAME_DIGITS = 8
 
 
 @dataclass(slots=True)
 class Done:
     """What has been done, and is noted. limited: scenarios that needed the bound on preemptions.
 
-    unfinished: scenarios that were not explored to their end, with the reason why.
+    unfinished: scenarios that were not explored to their end, with the reason why. seconds: wall
+    clock, of all runs together.
     """
 
     numbers: set[int] = field(default_factory=set)
     explored: Explored = field(default_factory=Explored)
     limited: int = 0
     unfinished: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
     def add(self, part: "Part") -> None:
         """Notes a scenario."""
@@ -75,6 +79,10 @@ def begin(work: Work) -> None:
     global _machine
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and decides
     _machine = (Machine(work.library, work.target), work)
+
+
+def ready() -> None:
+    """Comes back when a process is there: time that is given is for exploring."""
 
 
 def explore(
@@ -125,19 +133,32 @@ def _explore_one(
         in_time = spend(explorer, None)
     reason = ""
     if explorer.done and not explorer.complete and not (findings and stop):
-        reason = "too large" if explorer.too_large else "executions that came to no end"
+        reason = _why_unfinished(explorer)
     out_of_time = not in_time and not explorer.done
     return Part(number, explorer.explored, limited, reason, tuple(findings), out_of_time)
+
+
+def _why_unfinished(explorer: Explorer) -> str:
+    if explorer.too_large:
+        return "too large: more contexts or steps than can be told apart"
+    if explorer.too_many:
+        return "too large: more executions to come than can be kept in mind"
+    return "executions that came to no end"
 
 
 # ---- what an unfinished proof has done
 
 
-class State:
-    """What is done, in a file that is written anew and renamed."""
+def state_file(key: str) -> str:
+    """As in "verify-state-3f9a1c0b.json"; the digits name the proof."""
+    return f"verify-state-{hashlib.sha256(key.encode()).hexdigest()[:_NAME_DIGITS]}.json"
 
-    def __init__(self, path: Path, key: str, fresh: bool) -> None:
-        self._path = path
+
+class State:
+    """What is done, in a file that is written anew and renamed; each proof has one of its own."""
+
+    def __init__(self, folder: Path, key: str, fresh: bool) -> None:
+        self._path = folder / state_file(key)
         self._key = key
         self._fresh = fresh
         self._saved_at = 0.0
@@ -155,11 +176,14 @@ class State:
                     Explored(**found["explored"]),
                     found["limited"],
                     found["unfinished"],
+                    found["seconds"],
                 )
         return Done()
 
     def save(self, done: Done, seldom: bool = False) -> None:
-        """Notes it. seldom: not more than once a second."""
+        """Notes it, if there is anything. seldom: not more than once a second."""
+        if not done.numbers:
+            return
         now = time.monotonic()
         if seldom and now - self._saved_at < 1.0:
             return

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,12 +80,17 @@ def print_result(result: check.Result, as_json: bool, options: check.FuzzOptions
             print_json(row)
     else:
         print_report(result_lines(result, options.seed, width(), not options.keep_going))
-    for failure in result.failures:
+    print_unsaved(result.failures)
+    for sentence in result.lost:
+        warn(f"{result.target}, {result.environment}: {sentence}")
+
+
+def print_unsaved(failures: Iterable[check.Failure]) -> None:
+    """Prints the content of files that could not be saved, and why."""
+    for failure in failures:
         if failure.unsaved is not None:
             say_error(failure.unsaved)
             print_json(failure.content.to_json())
-    for sentence in result.lost:
-        warn(f"{result.target}, {result.environment}: {sentence}")
 
 
 def result_lines(

@@ -20,7 +20,7 @@ from plait.cli.common import (
     complete_target,
     told,
 )
-from plait.cli.output import print_json, print_report, warn, width
+from plait.cli.output import print_json, print_report, print_unsaved, warn, width
 from plait.codec import Tier
 from plait.errors import InvalidOption
 from plait.report import coverage_lines, render
@@ -58,7 +58,9 @@ _Requests = Annotated[
 ]
 _Tasks = Annotated[
     int | None,
-    typer.Option(metavar="N", help="At most. Default: 2, as the environments.", show_default=False),
+    typer.Option(
+        metavar="N", help="At most. Default: the fewest of the environment.", show_default=False
+    ),
 ]
 _Cpus = Annotated[
     int | None,
@@ -134,7 +136,7 @@ def verify(
 ) -> None:
     """Try every scenario and schedule within bounds: a failure, or the statement that none exists.
 
-    Exit status 0: verified; 1: a failure; 3: incomplete, and the same command goes on.
+    Exit status 0: verified; 1: a failure; 3: incomplete. The same command goes on with the rest.
     """
     with told():
         options = check.VerifyOptions(
@@ -166,8 +168,9 @@ def verify(
             for failure in verified.failures:
                 print_report([*render(failure.explained, width()), Text()])
             print_report(coverage_lines(verified.coverage))
-        if verified.coverage.verdict == "incomplete" and not as_json:
-            warn("the same command goes on where this one was")
+        print_unsaved(verified.failures)
+        if verified.goes_on and not as_json:
+            warn("the same command goes on with the rest")
     raise typer.Exit(_status(verified))
 
 
@@ -180,6 +183,8 @@ def _knob(text: str) -> tuple[str, int]:
 
 
 def _status(verified: check.Verified) -> Exit:
+    if any(failure.unsaved for failure in verified.failures):
+        return Exit.USER_ERROR
     if verified.failures:
         return Exit.FOUND
     if verified.interrupted:

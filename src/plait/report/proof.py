@@ -17,8 +17,10 @@ class Coverage:
     operations, tasks, interrupts, migrations: at most. preemptions: at most; None: any number.
     sizes: bytes of allocations. knobs: the settings. scenarios: explored, of scenarios_total.
     limited: those of them to which the bound on preemptions was applied. classes: of equivalent
-    executions. gave_up: classes without an end. failures: classes that failed. seconds: wall clock
-    of this run. reasons: why some scenarios are missing or unfinished, with how many. requests: of
+    executions. repeated: executions of a class that was known. beyond: executions over the bound.
+    gave_up: classes without an end. failures: classes that failed. seconds: wall clock, exploring,
+    of interrupted runs, too. reasons: why some scenarios are missing or unfinished, with how many.
+    pages: of simulated memory, of page_size bytes. order_checks: races were failures. requests: of
     the operations, at most and at least one, where there are devices: settings of the one there is.
     """
 
@@ -39,10 +41,16 @@ class Coverage:
     limited: int
     classes: int
     executions: int
+    repeated: int
+    beyond: int
+    steps: int
     gave_up: int
     failures: int
     seconds: float
     reasons: Mapping[str, int]
+    pages: int
+    page_size: int
+    order_checks: bool
     requests: int = 0
     devices: tuple[Mapping[str, Any], ...] = ()
 
@@ -74,10 +82,12 @@ def coverage_lines(coverage: Coverage) -> list[Text]:
     )
     rows = {
         "scenarios": _scenarios(coverage),
+        "once": _once(coverage),
         "schedules": _schedules(coverage),
         **({"device": _device(coverage)} if coverage.devices else {}),
         "knobs": _knobs(coverage.knobs),
-        "memory": f"{MEMORY_MODEL}; all checks on every execution",
+        "pages": f"{coverage.pages} of {coverage.page_size} bytes; the pool begins empty",
+        "memory": f"{MEMORY_MODEL}; {_checks(coverage)} on every execution",
         "alike": _alike(coverage),
         "work": (
             f"{coverage.classes:,} classes of equivalent executions, "
@@ -106,12 +116,21 @@ def _scenarios(coverage: Coverage) -> str:
     if coverage.interrupts:
         parts.append(_up_to(coverage.interrupts, "interrupt"))
     cpus = "1 CPU" if coverage.cpus == 1 else f"{coverage.cpus} CPUs"
-    sizes = ", ".join(map(str, coverage.sizes))
+    sizes = " or ".join(map(str, coverage.sizes))
     many = coverage.requests > 1
-    asked = f", 1 to {coverage.requests} of them requests" if many else ", 1 of them a request"
+    asked = f", 1 to {coverage.requests} of them requests," if many else ", 1 of them a request,"
     of_them = asked if coverage.devices else ""
     who = f"{_up_to(coverage.operations, 'operation')}{of_them} by {' and '.join(parts)}"
     return f"{count}: {who} on {cpus}, objects of {sizes} bytes"
+
+
+def _once(coverage: Coverage) -> str:
+    lines = ", each interrupt line fires at most once" if coverage.interrupts else ""
+    return f"each slot is filled once and freed at most once{lines}"
+
+
+def _checks(coverage: Coverage) -> str:
+    return "all checks" if coverage.order_checks else "all checks but for races"
 
 
 def _up_to(count: int, what: str) -> str:
@@ -122,7 +141,7 @@ def _schedules(coverage: Coverage) -> str:
     limited = coverage.limited if coverage.preemptions is not None else 0
     text = "all of them, up to equivalence: any number of preemptions"
     if limited == coverage.scenarios and limited:
-        text = f"all with at most {coverage.preemptions} preemptions, up to equivalence"
+        text = f"all with {_at_most(coverage.preemptions or 0, 'preemption')}, up to equivalence"
     elif limited:
         text += f" ({limited:,} scenarios: at most {coverage.preemptions})"
     interrupts = _at_most(coverage.interrupts, "interrupt")
