@@ -51,7 +51,7 @@ class Pool:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
     monkeypatch.setattr(VERIFY, "ProcessPoolExecutor", Pool)
-    monkeypatch.setattr(proving.signal, "signal", lambda *_: None)  # this process is no worker
+    monkeypatch.setattr(proving, "begin_in_pool", lambda: None)  # this process is no worker
     monkeypatch.setattr(Pool, "stop_after", Pool.stop_after)
     return install(monkeypatch, tmp_path)
 

@@ -8,7 +8,6 @@ once, so an interrupted matrix goes on where it was.
 import json
 import multiprocessing
 import os
-import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from plait import __version__
-from plait.check.pools import end_at_once
+from plait.check.pools import begin_in_pool, end_at_once
 from plait.check.repeat import build
 from plait.check.saving import probe
 from plait.check.searching import fuzz, tiers_of
@@ -112,7 +111,7 @@ def matrix(
         raise InvalidOption(what, None, "name one, or make one under targets/")
     probe(options.out)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, mp_context=context, initializer=_ignore) as pool:
+    with ProcessPoolExecutor(options.jobs, mp_context=context, initializer=begin_in_pool) as pool:
         try:
             tasks = _plan(pool, options, chosen)
             state = _State(options.out / STATE_FILE, options.fresh)
@@ -161,10 +160,6 @@ def _plan(
 
 
 # ---- in the processes
-
-
-def _ignore() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and decides
 
 
 def _built(target: Target, tier: Tier, options: MatrixOptions) -> dict[DeviceKind | None, str]:

@@ -4,7 +4,6 @@
 import hashlib
 import json
 import os
-import signal
 import tempfile
 import time
 from contextlib import suppress
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from plait.check.pools import begin_in_pool
 from plait.exhaustive import Bounds, Explored, Explorer
 from plait.limits import Limits
 from plait.machine import Library, Machine
@@ -77,7 +77,7 @@ _machine: tuple[Machine, Work] | None = None
 def begin(work: Work) -> None:
     """Makes a process ready: the target is loaded once."""
     global _machine
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and decides
+    begin_in_pool()
     _machine = (Machine(work.library, work.target), work)
 
 
