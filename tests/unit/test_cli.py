@@ -2,7 +2,9 @@
 """Options, exit statuses and output of the commands; on a fake engine."""
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -98,14 +100,16 @@ def test_a_bug_is_not_taken_for_a_finding(
     assert err == "EngineBug: 1 is 2\n  this is a bug in Plait: please report it\n"
 
 
-def test_ctrl_c_before_anything_was_found(
-    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_anything_was_found(
+    number: int, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(options: object, on_progress: object) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr(check, "fuzz", stopped)
     assert run(*FUZZ)[0] == 130
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_what_the_compiler_said_is_passed_on(

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the commands share: the application, exit statuses, completion, options, errors as text."""
 
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,10 +108,25 @@ CompilerOption = Annotated[
 
 
 @contextmanager
+def _term_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM, as of `timeout`, loses no more than Ctrl-C does; where it is ignored it still is."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
 def told() -> Iterator[None]:
     """Turns errors into a message and an exit status."""
     try:
-        yield
+        with _term_as_ctrl_c():
+            yield
     except UserError as error:
         say_error(error)
         raise typer.Exit(Exit.USER_ERROR) from None
