@@ -202,6 +202,9 @@ class Explorer:
     @property
     def classes(self) -> set[int]:
         """A number for each class of equivalent executions."""
+    @property
+    def schedule(self) -> list[dict[str, Any]]:
+        """Of the execution that was run last; before the next one by anybody."""
 
 class Live:
     """A live run; see plait.live. Its scenario begins as this one."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 from plait.codec import Limits
 from plait.machine import Machine
 from plait.scenario import Scenario
+from plait.schedule import Schedule
 from plait.search import Finding
 
 _SLICE_SECONDS = 0.2
@@ -94,6 +95,11 @@ class Explorer:
     def classes(self) -> frozenset[int]:
         """Names of the classes seen so far; equal for equivalent executions in this process."""
         return frozenset(self._engine.classes)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Of the last execution; to be asked for before this machine, or another, runs the next."""
+        return Schedule.from_json(self._engine.schedule)
 
     def step(self, seconds: float = _SLICE_SECONDS, executions: int | None = None) -> list[Finding]:
         """Goes on for about that time or so many executions in all; the first of each cause.

@@ -6,19 +6,23 @@ and then one deviation more, tried wherever one could be; and each trace is turn
 events with their predecessors, written down as tuples and compared as such.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
+from plait.exhaustive import Bounds
 from plait.machine import Machine, RunResult
 from plait.scenario import Scenario
 from plait.schedule import ContextId, ContextKind, Deviation, Move, MoveKind, Schedule
 from plait.trace import Event, EventKind, Trace
+from plait.verdict import Failed
 
 START = ContextId(ContextKind.START)
 FLAG_STEPS = (
     *(EventKind.IRQ_SAVE, EventKind.IRQ_RESTORE, EventKind.IRQ_OFF, EventKind.IRQ_ON),
     *(EventKind.PREEMPT_DISABLE, EventKind.PREEMPT_ENABLE),
 )
+OF_SLOTS = (EventKind.CALL_ALLOC, EventKind.RETURN_ALLOC, EventKind.CALL_FREE, EventKind.SKIP)
+PAGE_BYTES = 512
 CHAINS_MAX = 2  # that a device has at once, in what is listed here
 OTHERS = (254, 255)  # choices of a device: look, take another chain
 Id = tuple[str, int]
@@ -26,21 +30,71 @@ Class = frozenset[tuple[object, ...]]
 
 
 @dataclass(frozen=True)
-class Limit:
-    """How many of them at most; of preemptions any number."""
+class Cost:
+    """What an execution has of moves that a bound counts.
 
+    preemptions: switches away from a context that could have gone on, which is one that would have
+    gone on by default.
+    """
+
+    preemptions: int = 0
+    interrupts: int = 0
     migrations: int = 0
+
+    def within(self, bounds: Bounds) -> bool:
+        return (
+            (bounds.preemptions is None or self.preemptions <= bounds.preemptions)
+            and (bounds.interrupts is None or self.interrupts <= bounds.interrupts)
+            and self.migrations <= bounds.migrations
+        )
+
+    def plus(self, move: Move, last: ContextId, default: ContextId) -> "Cost":
+        """After this move where `last` took the last step and `default` would take the next."""
+        match move.kind:
+            case MoveKind.GO | MoveKind.PREEMPT:
+                return replace(self, preemptions=self.preemptions + (last == default))
+            case MoveKind.INTERRUPT:
+                return replace(self, interrupts=self.interrupts + 1)
+            case MoveKind.MIGRATE:
+                return replace(self, migrations=self.migrations + 1)
+            case MoveKind.DEVICE:
+                return self
+
+
+@dataclass(frozen=True)
+class Execution:
+    """word: the kind of the failure, or that it passed."""
+
+    key: Class
+    word: str
+    cost: Cost
+
+
+def word_of(run: RunResult) -> str:
+    return str(run.verdict.kind) if isinstance(run.verdict, Failed) else "passed"
 
 
 def context(name: str) -> ContextId:
     return ContextId.from_json(name)
 
 
-def anchors(trace: Trace) -> list[tuple[ContextId, int]]:
-    """Where it was decided who goes on: who took the last step, and how many it had taken."""
-    found: list[tuple[ContextId, int]] = []
+@dataclass(frozen=True)
+class Anchor:
+    """A decision: who took the last step, how many it had taken, and who went on.
+
+    Of a move it says nothing who went on.
+    """
+
+    last: ContextId
+    after: int
+    next: ContextId = START
+
+
+def anchors(trace: Trace) -> list[Anchor]:
+    """Where it was decided who goes on."""
+    found: list[Anchor] = []
     steps: dict[str, int] = {}
-    last, decided = (START, 0), False
+    last, decided = Anchor(START, 0), False
     for event in trace.events:
         name = "" if event.context_index < 0 else trace.contexts[event.context_index]
         if event.kind is EventKind.MIGRATE:
@@ -49,21 +103,22 @@ def anchors(trace: Trace) -> list[tuple[ContextId, int]]:
             found.append(last)
             decided = True
         elif not event.kind.is_move:
+            who = context(name)
             if not decided:
-                found.append(last)
+                found.append(replace(last, next=who))
             decided = False
             # A device has nowhere to begin but in its first step.
             if name not in steps and not name.startswith(
                 "device"
             ):  # it begins, which is no step, and then it is decided again
-                found.append((context(name), 0))
+                found.append(Anchor(who, 0, who))
             steps[name] = steps.get(name, 0) + 1
-            last = (context(name), steps[name])
+            last = Anchor(who, steps[name])
     return found
 
 
 def moves(
-    scenario: Scenario, limit: Limit, last: ContextId, schedule: tuple[Deviation, ...]
+    scenario: Scenario, bounds: Bounds, last: ContextId, schedule: tuple[Deviation, ...]
 ) -> Iterator[Move]:
     """What may be enabled after a step of this context. Some are not: the machine will say so."""
     cpus = range(scenario.cpus)
@@ -83,30 +138,34 @@ def moves(
         yield from (Move(MoveKind.DEVICE, device=queue, choice=choice) for choice in choices)
     for task, spec_ in enumerate(scenario.tasks):
         who = ContextId(ContextKind.TASK, task)
-        if who != last and len(scenario.tasks) > 1:
-            homes = cpus if limit.migrations else [spec_.cpu]
+        # Who was moved may find its new CPU taken, and take it from whom it finds.
+        if (who != last or bounds.migrations) and len(scenario.tasks) > 1:
+            homes = cpus if bounds.migrations else [spec_.cpu]
             yield from (Move(MoveKind.PREEMPT, cpu=cpu, to=who) for cpu in homes)
-        moved = sum(each.move.kind is MoveKind.MIGRATE for each in schedule)
-        if moved < limit.migrations:
+        if bounds.migrations:
             yield from (Move(MoveKind.MIGRATE, who=who, cpu=cpu) for cpu in cpus)
 
 
-def executions(machine: Machine, scenario: Scenario, limit: Limit) -> Iterator[RunResult]:
-    """Each once."""
-    open_: list[tuple[tuple[Deviation, ...], int]] = [((), 0)]
+def executions(machine: Machine, scenario: Scenario, bounds: Bounds) -> Iterator[Execution]:
+    """Each once, of those within the bounds."""
+    open_: list[tuple[tuple[Deviation, ...], int, Cost]] = [((), 0, Cost())]
     while open_:
-        schedule, begin = open_.pop()
+        schedule, begin, cost = open_.pop()
         run = machine.run(scenario, Schedule(schedule), detail=True)
         assert run.trace is not None
-        yield run
+        yield Execution(class_of(run.trace), word_of(run), cost)
         at = anchors(run.trace)
         for index in range(begin, len(at)):
-            for move in moves(scenario, limit, at[index][0], schedule):
-                longer = (*schedule, Deviation(*at[index], move))
+            last, default = at[index].last, at[index].next
+            for move in moves(scenario, bounds, last, schedule):
+                more = cost.plus(move, last, default)
+                if not more.within(bounds):
+                    continue
+                longer = (*schedule, Deviation(last, at[index].after, move))
                 tried = machine.run(scenario, Schedule(longer))
                 # Dropped: it is not enabled there; and what is the default is no deviation.
                 if not tried.dropped_deviations and tried.schedule.deviations == longer:
-                    open_.append((longer, index + 1))
+                    open_.append((longer, index + 1, more))
 
 
 # ---- equivalence
@@ -116,13 +175,40 @@ def executions(machine: Machine, scenario: Scenario, limit: Limit) -> Iterator[R
 class Past:
     """What events before tell of those to come.
 
-    objects: that contexts wait for. letting_in: handlers that have interrupts on. packets: requests
-    that are such.
+    objects: that contexts wait for. mutexes: that they hold, in order. letting_in: handlers that
+    have interrupts on. packets: requests that are such. held: what slots hold, where and how long.
     """
 
     objects: dict[str, object] = field(default_factory=dict)
     letting_in: set[str] = field(default_factory=set)
     packets: set[int | None] = field(default_factory=set)
+    mutexes: dict[str, list[int]] = field(default_factory=dict)
+    held: dict[int | None, tuple[int, int]] = field(default_factory=dict)
+
+    def change_hands(self, event: Event) -> Iterable[int]:
+        """Granules of the object that an allocation returns or a free takes."""
+        if event.kind is EventKind.RETURN_ALLOC and event.value:
+            self.held[event.arg] = (event.address, event.size)
+        elif event.kind is not EventKind.CALL_FREE:
+            return ()
+        where = self.held[event.arg]
+        if event.kind is EventKind.CALL_FREE:
+            del self.held[event.arg]
+        return granules(*where)
+
+    def note_mutex(self, event: Event, name: str) -> None:
+        """What a context holds, in which nothing is taken twice."""
+        place, held = event.address >> 3, self.mutexes.setdefault(name, [])
+        if event.kind is EventKind.MUTEX_LOCK or (
+            event.kind is EventKind.MUTEX_TRYLOCK and event.value
+        ):
+            held.append(place)
+        elif event.kind is EventKind.MUTEX_UNLOCK:
+            held.remove(place)
+
+
+def granules(address: int, size: int) -> Iterable[int]:
+    return range(address >> 3, (address + size - 1 >> 3) + 1) if size else ()
 
 
 def places(event: Event, name: str, past: Past) -> list[tuple[object, bool]]:
@@ -138,8 +224,7 @@ def places(event: Event, name: str, past: Past) -> list[tuple[object, bool]]:
         past.letting_in.discard(name)
     if kind.is_access:
         writes = "write" in kind or kind in (EventKind.RMW, EventKind.ATOMIC_RMW)
-        first, last = event.address >> 3, (event.address + event.size - 1) >> 3
-        return [*found, *(((granule), writes) for granule in range(first, last + 1))]
+        return [*found, *((granule, writes) for granule in granules(event.address, event.size))]
     if kind in FLAG_STEPS[:4]:
         found += [] if handler else [(("interrupts", event.cpu), True)]
     if kind in FLAG_STEPS:
@@ -156,13 +241,21 @@ def places(event: Event, name: str, past: Past) -> list[tuple[object, bool]]:
         found += [(("arrivals",), True), (("requests",), True), (("request", event.value), True)]
     elif kind is EventKind.KICK:
         found.append((("kick",), True))
-    elif kind in (EventKind.CALL_ALLOC, EventKind.RETURN_ALLOC, EventKind.SKIP):
+    elif kind in OF_SLOTS:
         found.append((("slot", event.arg), True))
+        found += [(granule, True) for granule in past.change_hands(event)]
+    elif kind in (EventKind.PAGE_ALLOC, EventKind.PAGE_FREE):
+        found.append((("pages",), True))
+        pages = event.size * PAGE_BYTES if kind is EventKind.PAGE_FREE else 0
+        found += [(granule, True) for granule in granules(event.address, pages)]
     elif kind is EventKind.WOKEN:
         found.append((past.objects[name], True))
-    elif event.address:
+    elif event.address and kind is not EventKind.RETURN_FREE:
         past.objects[name] = event.address >> 3
         found.append((event.address >> 3, True))
+        if kind is EventKind.WAIT and name in past.mutexes:
+            found.append((past.mutexes[name][0], True))  # lets go of it
+        past.note_mutex(event, name)
     return found
 
 
@@ -287,5 +380,7 @@ def class_of(trace: Trace) -> Class:
         elif event.kind is EventKind.MIGRATE:
             add(f"move of {name}", ("migrate", event.arg), [(("cpu of", name), True)])
         elif not event.kind.is_move:
-            add(name, (event.kind, event.address, event.size), places(event, name, past))
+            frees = event.kind in (EventKind.CALL_FREE, EventKind.SKIP)
+            address = 0 if frees else event.address  # announced, when its slot held something else
+            add(name, (event.kind, address, event.size), places(event, name, past))
     return frozenset(rows)

@@ -34,6 +34,8 @@ class PythonExplorer {
     return result;
   }
 
+  nb::list schedule() const { return to_python(machine().schedule()); }
+
   nb::dict step(double seconds, uint64_t executions_max) {
     std::vector<Finding> findings;
     run_on(target_, [&] { findings = explorer_.step(seconds, executions_max); });
@@ -72,7 +74,8 @@ void add_explorer(nb::module_& module) {
       .def(nb::init<Target&, nb::dict, nb::dict, nb::handle, bool>(), "target"_a, "scenario"_a, "bounds"_a, "limits"_a,
            "stop_on_failure"_a, nb::keep_alive<1, 2>())
       .def("step", &PythonExplorer::step, "seconds"_a, "executions_max"_a)
-      .def_prop_ro("classes", &PythonExplorer::classes);
+      .def_prop_ro("classes", &PythonExplorer::classes)
+      .def_prop_ro("schedule", &PythonExplorer::schedule);
 }
 
 }  // namespace plait

@@ -120,21 +120,6 @@ void Causality::note_access(uint32_t number, const Place& place) {
   if (place.touch == Touch::kAcquire || place.touch == Touch::kSeize) state.acquire = number;
 }
 
-uint64_t Causality::hash_after(uint32_t count, uint64_t what, const Place& place) const {
-  uint64_t write = 0;
-  uint64_t readings = 0;
-  for (size_t i = count == events_.size() ? accesses_.size() : events_[count].access; i-- > 0;) {
-    const Access& access = accesses_[i];
-    if (access.where != place.where) continue;
-    if (access.touch != Touch::kRead) {
-      write = events_[access.event].hash;
-      break;
-    }
-    readings += events_[access.event].hash;
-  }
-  return add_hash(begin_hash(what, 0), place.where, place.touch, write, readings);
-}
-
 // Before the event is noted: its past is still that of its process.
 void Causality::note_races(uint32_t number, std::span<const Place> places) {
   const Clock before = events_[number].past;

@@ -66,14 +66,15 @@ class Causality {
   // The past that it would have then, without itself.
   template <typename Within>
   Clock past_within(uint32_t number, Within within) const;
-  // That of a first event of a process, at a place where it writes, after the first `count` events.
-  uint64_t hash_after(uint32_t count, uint64_t what, const Place& place) const;
+  // That of a first event of a process, at a place where it writes, after the events that `within` has.
+  template <typename Within>
+  uint64_t hash_after(uint64_t what, const Place& place, Within within) const;
   // The event of a process with this index.
   uint32_t event_of(uint8_t process, uint32_t index) const { return events_of_[process][index]; }
   // Equal for equivalent executions.
   uint64_t hash() const { return sum_; }
-  // Of the last event of each process; 0: it has none.
-  const std::array<uint64_t, kProcessesMax>& last() const { return last_hash_; }
+  // Of the last event of a process; 0: it has none.
+  uint64_t last_hash(uint8_t process) const { return last_hash_[process]; }
 
  private:
   static constexpr uint32_t kNone = ~uint32_t{0};
@@ -138,6 +139,22 @@ uint64_t Causality::hash_within(uint32_t number, Within within) const {
     if (i + 1 == event.access + event.depends && !same) break;
   }
   return hash;
+}
+
+template <typename Within>
+uint64_t Causality::hash_after(uint64_t what, const Place& place, Within within) const {
+  uint64_t write = 0;
+  uint64_t readings = 0;
+  for (size_t i = accesses_.size(); i-- > 0;) {
+    const Access& access = accesses_[i];
+    if (access.where != place.where || !within(access.event)) continue;
+    if (access.touch != Touch::kRead) {
+      write = events_[access.event].hash;
+      break;
+    }
+    readings += events_[access.event].hash;
+  }
+  return add_hash(begin_hash(what, 0), place.where, place.touch, write, readings);
 }
 
 template <typename Within>

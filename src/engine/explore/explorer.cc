@@ -160,6 +160,7 @@ bool Explorer::contained(const Item& item) const {
 void Explorer::expand() {
   for (const Causality::Race& race : guide_.causality().races()) turn(race);
   try_options();
+  try_before_the_end();
 }
 
 bool Explorer::affordable(uint32_t cut, const Decision& decision) const {
@@ -176,7 +177,8 @@ bool Explorer::affordable(uint32_t cut, const Decision& decision) const {
   return within(spent);
 }
 
-// Interrupts that did not come, as late as possible: races take them to where they matter. And tasks moved before each of
+// Interrupts that did not come, as late as possible: races take them to where they matter; with a bound on preemptions,
+// wherever they could, as what races lead to may be beyond it. And tasks moved before each of
 // their steps: what comes of that depends on fewer places, so most are contained in what was run.
 void Explorer::try_options() {
   const auto& taken = guide_.taken();
@@ -190,8 +192,10 @@ void Explorer::try_options() {
       const bool migrates = option.kind == Decision::Kind::kMigrate;
       const bool here = migrates ? option.process == step.process && option.cpu != step.cpu && step.kind == Decision::Kind::kRun &&
                                        Guide::possible(taken[cut], option)
-                                 : guide_.last_chance(option) == cut && !guide_.fired(option.process);
-      if (here && affordable(cut, option)) push(item, sum, cut, option, static_cast<uint16_t>(moved[option.process] + 1));
+                                 : !guide_.fired(option.process) &&
+                                       (guide_.last_chance(option) == cut || (bounded() && Guide::possible(taken[cut], option)));
+      if (!here || !affordable(cut, option)) continue;
+      push(item, sum, cut, option, guide_.option(option, static_cast<uint16_t>(moved[option.process] + 1), [&](uint32_t i) { return i < cut; }));
     }
     item.plan.push_back(step);
     item.last[events[cut].process] = events[cut].hash;
@@ -200,9 +204,59 @@ void Explorer::try_options() {
   }
 }
 
-// The item, and then this.
-void Explorer::push(Item item, uint64_t sum, uint32_t cut, const Decision& option, uint16_t nth) {
-  const auto [process, hash] = guide_.option(cut, option, nth);
+// No interrupt comes when nobody has anything left to do. So once more before the last step of each who ran, and behind
+// what others do that does not hang on it.
+void Explorer::try_before_the_end() {
+  const auto& options = guide_.optional();
+  if (std::none_of(options.begin(), options.end(), [&](const Decision& option) {
+        return option.kind == Decision::Kind::kInterrupt && !guide_.fired(option.process);
+      })) {
+    return;
+  }
+  std::array<bool, Causality::kProcessesMax> seen{};
+  for (auto last = static_cast<uint32_t>(happened_); last-- > 0;) {
+    const Decision& step = guide_.taken()[last].decision;
+    if (step.kind != Decision::Kind::kRun || seen[step.process]) continue;
+    seen[step.process] = true;
+    leave_last(last);
+  }
+}
+
+// Who is a handler keeps its CPU until that step: what is done there and needs nothing of it is done before.
+void Explorer::leave_last(uint32_t last) {
+  const auto& taken = guide_.taken();
+  const auto& causality = guide_.causality();
+  const auto& events = causality.events();
+  const Decision& runner = taken[last].decision;
+  const auto after = [&](uint32_t number, uint32_t what) { return events[number].past[events[what].process] > events[what].index; };
+  order_.clear();
+  const auto within = [&](uint32_t i) { return i < happened_ && !after(i, last); };
+  for (uint32_t i = 0; i < happened_; ++i) {
+    if (within(i)) order_.push_back(i);
+  }
+  const uint32_t begin = causality.event_of(runner.process, 0);
+  if (guide_.is_handler(runner.process)) {
+    std::stable_partition(order_.begin() + begin, order_.end(), [&](uint32_t i) {
+      return taken[i].decision.on_cpu() && taken[i].decision.cpu == runner.cpu && !after(i, begin);
+    });
+  }
+  Item item;
+  uint64_t sum = 0;
+  for (uint32_t i : order_) {
+    item.plan.push_back(taken[i].decision);
+    item.last[events[i].process] = events[i].hash;
+    sum += mix(1, events[i].hash);
+  }
+  for (const Decision& option : guide_.optional()) {
+    if (option.kind != Decision::Kind::kInterrupt || guide_.fired(option.process) || !affordable(last, option)) continue;
+    if (option.cpu == runner.cpu && taken[last].keeps_handlers_out) continue;
+    push(item, sum, last, option, guide_.option(option, 0, within));
+  }
+}
+
+// The item, and then this, which is such an event of this process.
+void Explorer::push(Item item, uint64_t sum, uint32_t cut, const Decision& option, const std::pair<uint8_t, uint64_t>& event) {
+  const auto [process, hash] = event;
   item.last[process] = hash;
   item.plan.push_back(option);
   item.options = options(item.plan);

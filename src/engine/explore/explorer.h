@@ -67,6 +67,17 @@ class Explorer {
   static constexpr uint32_t kNone = ~uint32_t{0};
   // Of an event of a plan: its process is then in the middle of something that keeps tasks, or all others, out of its CPU.
   enum class Late : uint8_t { kNo, kForTasks, kForAll };
+  // Where in its order a plan has the migrations, which only steps that depend on a task's CPU see.
+  enum class Moved : uint8_t { kAsTaken, kEarly, kLate };
+  // Of a plan, while it is put in order: how much is left, and of each process how much there is and how much is done. Of
+  // each CPU, what is left there of tasks and handlers that could be kept out; of late ones by tasks, on top of whom late
+  // handlers come; and handlers that are there.
+  struct ToDo {
+    uint32_t left = 0;
+    size_t late = 0;
+    std::array<uint32_t, Causality::kProcessesMax> total{}, done{};
+    std::array<uint32_t, kCpusMax> tasks{}, handlers{}, below{}, active{};
+  };
   struct Item {
     Plan plan;
     std::array<uint64_t, Causality::kProcessesMax> last{};  // event of each process at its end; 0: none
@@ -86,18 +97,29 @@ class Explorer {
   void reverse(const Causality::Race& race);
   bool plan_without(uint32_t first, uint32_t second);
   bool find_late(uint32_t second);
-  bool put_in_order(uint32_t second);
-  void leave_something();
+  void place_moves(Moved moved);
+  bool put_in_order(uint32_t second, Moved moved);
+  bool is_interrupt(uint32_t number) const;
+  bool on_cpu_of_task(uint32_t number) const;
+  bool waits_for_task(uint32_t number, const ToDo& todo) const;
+  ToDo all_to_do() const;
+  void take(uint32_t number, ToDo& todo) const;
+  bool ready(uint32_t number, const Causality::Clock& past, const ToDo& todo) const;
+  void leave_something(uint32_t second);
   bool of_handler(uint32_t number) const;
   bool may_run(uint32_t number, std::array<uint32_t, kCpusMax>& held) const;
   void switch_at(uint32_t cut, const Decision& to);
   void try_options();
+  void try_before_the_end();
+  void leave_last(uint32_t last);
   void try_everything(size_t from);
   bool affordable(uint32_t cut, const Decision& decision) const;
   uint64_t order_matters(uint64_t sum, uint32_t cut, const Plan& plan) const;
   static uint64_t options(const Plan& plan);
-  void push(Item item, uint64_t sum, uint32_t cut, const Decision& option, uint16_t nth);
+  void push(Item item, uint64_t sum, uint32_t cut, const Decision& option, const std::pair<uint8_t, uint64_t>& event);
   void make_room(uint32_t cut);
+  bool move_away(uint32_t cut, uint32_t next);
+  void plan_order(uint32_t cut);
 
   Machine& machine_;
   Scenario scenario_;
@@ -109,6 +131,8 @@ class Explorer {
   size_t happened_ = 0;  // decisions of the last execution
   std::vector<bool> in_plan_;
   std::vector<Late> late_;
+  std::vector<uint8_t> cpu_;      // of the decisions of a plan in the making
+  std::vector<uint32_t> behind_;  // which decision each of them has to follow beside what its past has; kNone
   std::vector<uint32_t> order_;  // of a plan in the making: numbers of decisions
   std::unordered_set<uint64_t> pushed_;
   std::unordered_set<uint64_t> classes_;

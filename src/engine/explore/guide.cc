@@ -216,6 +216,7 @@ void Guide::note(const Decision& decision, const Move& move) {
   const auto who = std::find_if(contexts.begin(), contexts.end(), [&](const Context* context) { return context->id == move.who; });
   const PendingStep step = who == contexts.end() ? PendingStep{} : (*who)->pending;
   Process& process = processes_[decision.process];
+  process.mutex = who == contexts.end() ? 0 : (*who)->lets_go >> kGranuleShift;
   places_of(step, process, decision.process, decision.cpu);
   // What a free will find in its slot is not known when it is announced.
   const bool frees = step.kind == EventKind::kCallFree && !drives(process);
@@ -249,14 +250,10 @@ void Guide::note_change(const Decision& decision) {
   causality_.add(process, what, places_);
 }
 
-std::pair<uint8_t, uint64_t> Guide::option(uint32_t count, const Decision& decision, uint16_t nth) {
-  uint8_t process = decision.process;
-  Place place{kept(kInterrupts, decision.cpu), Touch::kAcquire};
-  if (decision.kind == Decision::Kind::kMigrate) {
-    place = {kept(kCpuOf, process), Touch::kWrite};
-    process = process_of({ContextKind::kStart, processes_[process].id.number, nth});
-  }
-  return {process, causality_.hash_after(count, change(decision), place)};
+std::pair<uint8_t, Place> Guide::option_place(const Decision& decision, uint16_t nth) {
+  if (decision.kind != Decision::Kind::kMigrate) return {decision.process, {kept(kInterrupts, decision.cpu), Touch::kAcquire}};
+  const uint8_t move = process_of({ContextKind::kStart, processes_[decision.process].id.number, nth});
+  return {move, {kept(kCpuOf, decision.process), Touch::kWrite}};
 }
 
 }  // namespace plait

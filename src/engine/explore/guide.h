@@ -82,11 +82,17 @@ class Guide final : public Strategy {
   // The last decision at which the line of a handler that has not run could have fired, or a task could have been moved;
   // kNever.
   uint32_t last_chance(const Decision& decision) const { return chance_[index_of(decision)]; }
+  // CPU on which a task begins.
+  uint8_t home(uint8_t task) const { return static_cast<uint8_t>(machine_.scenario().tasks[processes_[task].id.number].cpu); }
   bool is_handler(uint8_t process) const { return processes_[process].id.kind == ContextKind::kIrq; }
   const std::vector<Decision>& optional() const { return optional_; }  // interrupts and migrations seen so far
-  // What an interrupt or a migration would be as an event after the first `count` decisions, and whose event; of a
-  // migration the `nth` of its task.
-  std::pair<uint8_t, uint64_t> option(uint32_t count, const Decision& decision, uint16_t nth);
+  // What an interrupt or a migration would be as an event after those that `within` has, and whose event; of a migration
+  // the `nth` of its task.
+  template <typename Within>
+  std::pair<uint8_t, uint64_t> option(const Decision& decision, uint16_t nth, Within within) {
+    const auto [process, place] = option_place(decision, nth);
+    return {process, causality_.hash_after(change(decision), place, within)};
+  }
   bool fired(uint8_t process) const { return processes_[process].started; }
   // Whether it could have been decided so, as far as that was noted.
   static bool possible(const Taken& taken, const Decision& decision) {
@@ -99,7 +105,7 @@ class Guide final : public Strategy {
     bool started = false;
     uint32_t calls = 0;       // of operations of the scenario
     uint64_t object = 0;      // that it waits for
-    uint64_t mutex = 0;       // that it took last
+    uint64_t mutex = 0;       // that its wait lets go of
     uint16_t moves = 0;       // from CPU to CPU
     uint32_t request = 0;     // whose operation it is in; plus 1
   };
@@ -119,6 +125,7 @@ class Guide final : public Strategy {
   bool drives(const Process& process) const;
   bool is_of_device(uint8_t line) const;
   uint64_t granule_of(uint64_t address) const;
+  std::pair<uint8_t, Place> option_place(const Decision& decision, uint16_t nth);
   uint64_t change(const Decision& decision) const;
   void flag_places(EventKind kind, bool handler, uint8_t number, uint8_t cpu);
   void call_places(const PendingStep& step, Process& process);

@@ -158,8 +158,6 @@ void Guide::places_of(const PendingStep& step, Process& process, uint8_t number,
       add_place(object, Touch::kSeize);
       break;
     case EventKind::kMutexLock:
-      process.mutex = object;
-      [[fallthrough]];
     case EventKind::kMutexTrylock:
     case EventKind::kMutexUnlock:
     case EventKind::kWaitPrepare:
@@ -175,8 +173,7 @@ void Guide::places_of(const PendingStep& step, Process& process, uint8_t number,
     case EventKind::kWait:
       process.object = object;
       add_place(object, Touch::kWrite);
-      // With size 0 it has waited and was woken; otherwise it may let go of a mutex first.
-      if (step.size != 0 && process.mutex != 0 && process.mutex != object) add_place(process.mutex, Touch::kWrite);
+      if (process.mutex != 0) add_place(process.mutex, Touch::kWrite);
       break;
     case EventKind::kPageAlloc: add_place(kept(kSupply, 0), Touch::kWrite); break;
     case EventKind::kPageFree:

@@ -61,7 +61,7 @@ bool Explorer::plan_without(uint32_t first, uint32_t second) {
   item.last[last.process] = turned;
   sum += mix(1, turned);
   if (pushed_.contains(sum)) return true;
-  if (!put_in_order(second)) return false;
+  if (!put_in_order(second, Moved::kAsTaken) && !put_in_order(second, Moved::kEarly) && !put_in_order(second, Moved::kLate)) return false;
   pushed_.insert(sum);
   for (uint32_t i : order_) item.plan.push_back(guide_.taken()[i].decision);
   item.options = options(item.plan);
@@ -93,70 +93,162 @@ bool Explorer::find_late(uint32_t second) {
   return any;
 }
 
+// On which CPU the plan's steps are taken; of a migration, from which. What a task does around a migration without a look
+// at its CPU may come before or after it: where somebody else has a CPU, it is done on the other one.
+void Explorer::place_moves(Moved moved) {
+  const Causality& causality = guide_.causality();
+  const auto& events = causality.events();
+  const auto& taken = guide_.taken();
+  cpu_.resize(events.size());
+  behind_.assign(events.size(), kNone);
+  for (uint32_t i = 0; i < events.size(); ++i) cpu_[i] = taken[i].decision.cpu;
+  std::array<uint32_t, Causality::kProcessesMax> count{};  // steps in the plan
+  for (uint32_t i = 0; i < events.size(); ++i) count[events[i].process] += in_plan_[i];
+  std::array<uint32_t, Causality::kProcessesMax> before{};  // so far
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    const Decision& decision = taken[i].decision;
+    const uint8_t task = decision.process;
+    if (!in_plan_[i]) continue;
+    if (decision.kind != Decision::Kind::kMigrate) {
+      ++before[events[i].process];
+      continue;
+    }
+    uint32_t from = moved == Moved::kEarly ? events[i].past[task] : before[task];  // steps that come before it
+    const auto step = [&](uint32_t index) { return causality.event_of(task, index); };
+    cpu_[i] = from == 0 ? guide_.home(task) : cpu_[step(from - 1)];
+    for (uint32_t index = from; index < before[task]; ++index) cpu_[step(index)] = decision.cpu;
+    while (moved == Moved::kLate && from < count[task] && events[step(from)].past[events[i].process] <= events[i].index &&
+           events[step(from)].hash != causality.last_hash(task)) {
+      cpu_[step(from++)] = cpu_[i];
+    }
+    if (from > 0) behind_[i] = step(from - 1);
+    if (from < count[task]) behind_[step(from)] = i;
+  }
+}
+
 // An order for the events of the plan and then `second`. Who keeps others out of a CPU at the end goes in when these have
 // done there what they are to do.
-bool Explorer::put_in_order(uint32_t second) {
+bool Explorer::put_in_order(uint32_t second, Moved moved) {
   const auto& events = guide_.causality().events();
-  const auto& taken = guide_.taken();
   order_.clear();
   const bool anybody = find_late(second);
   const Causality::Clock needs = guide_.causality().past_within(second, [&](uint32_t number) { return in_plan_[number]; });
   in_plan_[second] = true;
-  std::array<uint32_t, Causality::kProcessesMax> done{};
-  std::array<uint32_t, kCpusMax> tasks{};  // what is still to be done on each CPU by those that could be kept out
-  std::array<uint32_t, kCpusMax> handlers{};
-  const auto left_on = [&](uint32_t number) -> uint32_t& {
-    const Decision& decision = taken[number].decision;
-    return (guide_.is_handler(decision.process) ? handlers : tasks)[decision.cpu];
-  };
-  uint32_t left = 0;
-  uint32_t late_left = 0;
-  std::array<uint32_t, kCpusMax> held{};  // decision that holds a CPU, and 1
-  for (uint32_t i = 0; i < events.size(); ++i) {
-    if (!in_plan_[i]) continue;
-    ++left;
-    late_left += late_[i] != Late::kNo;
-    if (late_[i] == Late::kNo && taken[i].decision.on_cpu()) ++left_on(i);
-  }
-  const auto ready = [&](uint32_t number) {
-    const Causality::Event& event = events[number];
-    if (event.index != done[event.process]) return false;
-    const uint8_t cpu = taken[number].decision.cpu;
-    if (late_[number] != Late::kNo && tasks[cpu] != 0) return false;
-    if (late_[number] == Late::kForAll && handlers[cpu] != 0) return false;
-    const Causality::Clock& past = number == second ? needs : event.past;
-    for (size_t process = 0; process < done.size(); ++process) {
-      if (process != event.process && past[process] > done[process]) return false;
-    }
-    return true;
-  };
+  place_moves(moved);
+  ToDo todo = all_to_do();
   for (uint32_t i = 0; !anybody && i < events.size(); ++i) {
     if (in_plan_[i] && i != second) order_.push_back(i);
   }
   if (!anybody) order_.push_back(second);
+  const uint32_t left = todo.left;
+  std::array<uint32_t, kCpusMax> held{};  // decision that holds a CPU, and 1
   while (order_.size() < left) {
     // Late ones last, but no interrupt comes when nobody else has anything left to do.
     const auto first = [&](bool late) {
       uint32_t i = 0;
-      while (i < events.size() && (!in_plan_[i] || (late_[i] != Late::kNo) != late || !ready(i))) ++i;
+      while (i < events.size() &&
+             (!in_plan_[i] || (late_[i] != Late::kNo) != late || !ready(i, i == second ? needs : events[i].past, todo))) {
+        ++i;
+      }
       return i;
     };
-    const bool wait = left - order_.size() > late_left + 1;
+    const bool wait = left - order_.size() > todo.late + 1;
     uint32_t chosen = first(!wait);
     if (chosen == events.size()) chosen = first(wait);
     if (chosen == events.size() || !may_run(chosen, held)) return false;
     order_.push_back(chosen);
-    done[events[chosen].process] = events[chosen].index + 1;
-    if (late_[chosen] != Late::kNo) --late_left;
-    if (late_[chosen] == Late::kNo && taken[chosen].decision.on_cpu()) --left_on(chosen);
+    take(chosen, todo);
   }
-  leave_something();
+  leave_something(second);
   return true;
+}
+
+// All of the plan. What somebody is to have done who could be kept out of a CPU counts for it; a migration for the CPU that
+// is left, as nobody is moved from under a handler.
+Explorer::ToDo Explorer::all_to_do() const {
+  const auto& events = guide_.causality().events();
+  ToDo todo;
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    if (!in_plan_[i]) continue;
+    const Decision& decision = guide_.taken()[i].decision;
+    const bool handler = guide_.is_handler(decision.process);
+    ++todo.left;
+    ++todo.total[events[i].process];
+    if (late_[i] != Late::kNo) {
+      ++todo.late;
+      if (!handler) ++todo.below[cpu_[i]];
+    } else if (decision.kind != Decision::Kind::kDevice) {
+      ++(handler ? todo.handlers : todo.tasks)[cpu_[i]];
+    }
+  }
+  return todo;
+}
+
+void Explorer::take(uint32_t number, ToDo& todo) const {
+  const Causality::Event& event = guide_.causality().events()[number];
+  const Decision& decision = guide_.taken()[number].decision;
+  const bool handler = guide_.is_handler(decision.process);
+  const bool late = late_[number] != Late::kNo;
+  const uint8_t cpu = cpu_[number];
+  todo.done[event.process] = event.index + 1;
+  if (is_interrupt(number)) ++todo.active[cpu];
+  if (guide_.is_handler(event.process) && todo.done[event.process] == todo.total[event.process] && !late) --todo.active[cpu];
+  if (late) {
+    --todo.late;
+    if (!handler) --todo.below[cpu];
+  } else if (decision.kind != Decision::Kind::kDevice) {
+    --(handler ? todo.handlers : todo.tasks)[cpu];
+  }
+}
+
+// Whether it can come next, as far as others have to have come before: `past`, and who is kept out of its CPU by it.
+bool Explorer::ready(uint32_t number, const Causality::Clock& past, const ToDo& todo) const {
+  const auto& events = guide_.causality().events();
+  const Causality::Event& event = events[number];
+  if (event.index != todo.done[event.process]) return false;
+  const uint32_t behind = behind_[number];
+  if (behind != kNone && in_plan_[behind] && events[behind].index >= todo.done[events[behind].process]) return false;
+  const uint8_t cpu = cpu_[number];
+  const bool late = late_[number] != Late::kNo;
+  if (late && todo.tasks[cpu] != 0) return false;
+  if (late_[number] == Late::kForAll && todo.handlers[cpu] != 0) return false;
+  if (late && guide_.is_handler(guide_.taken()[number].decision.process) && todo.below[cpu] != 0) return false;
+  if (waits_for_task(number, todo) || (todo.active[cpu] != 0 && on_cpu_of_task(number))) return false;
+  for (size_t process = 0; process < past.size(); ++process) {
+    if (process != event.process && past[process] > todo.done[process]) return false;
+  }
+  return true;
+}
+
+bool Explorer::is_interrupt(uint32_t number) const {
+  const Decision::Kind kind = guide_.taken()[number].decision.kind;
+  return kind == Decision::Kind::kInterrupt || kind == Decision::Kind::kRaised;
+}
+
+// A step that a handler on top of the task keeps from being taken.
+bool Explorer::on_cpu_of_task(uint32_t number) const {
+  const Decision& decision = guide_.taken()[number].decision;
+  return decision.kind == Decision::Kind::kRun && !guide_.is_handler(decision.process);
+}
+
+// Whether it is an interrupt whose handler needs something that is still to be done on its CPU by a task: that cannot be
+// done when it has come.
+bool Explorer::waits_for_task(uint32_t number, const ToDo& todo) const {
+  if (!is_interrupt(number)) return false;
+  const Causality& causality = guide_.causality();
+  const uint8_t handler = causality.events()[number].process;
+  const Causality::Clock& needs = causality.events()[causality.event_of(handler, todo.total[handler] - 1)].past;
+  for (uint8_t process = 0; process < needs.size(); ++process) {
+    if (process == handler || needs[process] <= todo.done[process]) continue;
+    const uint32_t last = causality.event_of(process, needs[process] - 1);
+    if (in_plan_[last] && on_cpu_of_task(last) && cpu_[last] == cpu_[number]) return true;
+  }
+  return false;
 }
 
 // An interrupt cannot come when nobody has anything left to do. Where one comes last, a step elsewhere that nothing in the
 // plan hangs on goes behind it; or, if the plan has all that tasks do, one on its CPU is left to follow by default.
-void Explorer::leave_something() {
+void Explorer::leave_something(uint32_t second) {
   const auto& events = guide_.causality().events();
   const auto& taken = guide_.taken();
   size_t last = order_.size();  // the interrupt after which only handlers and late ones go on
@@ -177,11 +269,11 @@ void Explorer::leave_something() {
   for (size_t i = last; i-- > 0;) {
     if (!idle(i)) continue;
     const Decision& decision = taken[order_[i]].decision;
-    if (decision.kind == Decision::Kind::kDevice || decision.cpu != interrupt.cpu) {
+    if (decision.kind == Decision::Kind::kDevice || cpu_[order_[i]] != interrupt.cpu) {
       std::rotate(order_.begin() + static_cast<std::ptrdiff_t>(i), order_.begin() + static_cast<std::ptrdiff_t>(i) + 1, order_.end());
       return;
     }
-    if (here == last) here = i;
+    if (here == last && order_[i] != second) here = i;
   }
   for (uint32_t i = 0; i < events.size(); ++i) {
     if (!in_plan_[i] && !of_handler(i)) return;
@@ -201,91 +293,14 @@ bool Explorer::may_run(uint32_t number, std::array<uint32_t, kCpusMax>& held) co
   const auto& causality = guide_.causality();
   const Decision& decision = taken[number].decision;
   if (!decision.on_cpu()) return true;
-  const uint32_t by = held[decision.cpu];
+  const uint32_t by = held[cpu_[number]];
   if (by != 0 && taken[by - 1].decision.process != decision.process) {
     const Causality::Event& inside = causality.events()[by - 1];
     const Guide::Taken& next = taken[causality.event_of(inside.process, inside.index + 1)];
     if (guide_.is_handler(decision.process) ? next.keeps_handlers_out : next.keeps_tasks_out) return false;
   }
-  if (late_[number] != Late::kNo) held[decision.cpu] = number + 1;
+  if (late_[number] != Late::kNo) held[cpu_[number]] = number + 1;
   return true;
-}
-
-// At `cut`, or where that is not possible as late before it as possible: what `second` needs, and then itself.
-void Explorer::turn_at(uint32_t cut, uint32_t second, const Causality::Clock& past) {
-  const Causality& causality = guide_.causality();
-  const auto& events = causality.events();
-  const auto& taken = guide_.taken();
-  const auto needed = [&](uint32_t number) { return events[number].index < past[events[number].process]; };
-  for (;; --cut) {
-    uint32_t next = cut;
-    while (next < second && !needed(next)) ++next;
-    if (Guide::possible(taken[cut], taken[next].decision)) break;
-    if (cut == 0) return;
-  }
-  order_.clear();
-  for (uint32_t i = 0; i < events.size(); ++i) {
-    if (i != second && (i < cut || needed(i))) order_.push_back(i);
-  }
-  order_.push_back(second);
-  if (!affordable(cut, taken[order_[cut]].decision)) return;
-  make_room(cut);
-  Plan plan;
-  plan.reserve(order_.size());
-  for (uint32_t i : order_) plan.push_back(taken[i].decision);
-  Item item;
-  const auto in_plan = [&](uint32_t number) { return number < cut || needed(number); };
-  uint64_t sum = 0;
-  for (size_t i = 0; i + 1 < order_.size(); ++i) {
-    const Causality::Event& event = events[order_[i]];
-    item.last[event.process] = event.hash;
-    sum += mix(1, event.hash);
-  }
-  const uint64_t turned = causality.hash_within(second, in_plan);
-  item.last[events[second].process] = turned;
-  sum += mix(1, turned);
-  if (!pushed_.insert(order_matters(sum, cut, plan)).second) return;
-  item.options = options(plan);
-  item.plan = std::move(plan);
-  open_.push_back(std::move(item));
-}
-
-// What comes after the cut may have to do with a CPU that a handler has, or that somebody has who lets nobody else run: a
-// process that could not go on at the cut goes as far as it is needed where it last could.
-void Explorer::make_room(uint32_t cut) {
-  const auto& events = guide_.causality().events();
-  const auto& taken = guide_.taken();
-  for (size_t last = order_.size(); last-- > cut + 1;) {
-    const uint32_t number = order_[last];
-    const Decision& decision = taken[number].decision;
-    if (decision.kind != Decision::Kind::kRun || Guide::possible(taken[cut], decision)) continue;
-    const uint32_t first = guide_.causality().event_of(events[number].process, 0);
-    if (first >= cut && taken[first].decision.kind == Decision::Kind::kRaised) continue;  // it is made possible after the cut
-    uint32_t room = cut;
-    while (room > 0 && !Guide::possible(taken[room], decision)) --room;
-    const Causality::Clock& past = events[number].past;
-    const auto moves = [&](uint32_t other) { return events[other].index < past[events[other].process]; };
-    std::stable_partition(order_.begin() + room, order_.begin() + static_cast<std::ptrdiff_t>(last) + 1, moves);
-    cut = std::min(cut, room);
-  }
-}
-
-void Explorer::switch_at(uint32_t cut, const Decision& to) {
-  const auto& taken = guide_.taken();
-  const auto& events = guide_.causality().events();
-  const uint32_t first = guide_.causality().event_of(to.process, 0);
-  const bool device = to.kind == Decision::Kind::kDevice;
-  const Decision goes_on{device ? to.kind : Decision::Kind::kRun, to.process, 0};
-  const Decision decision = first >= cut ? taken[first].decision : goes_on;  // a handler has to come first
-  if (taken[cut].decision.process == to.process || !Guide::possible(taken[cut], decision) || !affordable(cut, decision)) return;
-  Item item;
-  uint64_t sum = mix(2, to.process);
-  for (uint32_t i = 0; i < cut; ++i) {
-    item.plan.push_back(taken[i].decision);
-    sum += mix(1, events[i].hash);
-  }
-  item.plan.push_back(decision);
-  if (pushed_.insert(order_matters(sum, cut, item.plan)).second) open_.push_back(std::move(item));
 }
 
 }  // namespace plait

@@ -49,6 +49,7 @@ Context& Machine::prepare_context(uint32_t slot, ContextId id, CpuId cpu, bool p
   context.steps = context.operation_steps = 0;
   context.pending = {};
   context.blocked_on = BlockedOn::kNothing;
+  context.lets_go = 0;
   context.prepared = context.woken = context.spinning = false;
   context.windows = context.windows_left = 0;
   context.watch = SpinWatch{};

@@ -283,7 +283,9 @@ void Machine::wait_mutex(plait_wait_queue* queue, plait_mutex* mutex, uintptr_t 
   check_word(queue, sizeof *queue, pc);
   check_word(mutex, sizeof *mutex, pc);
   if (mode_ != Mode::kRun) die(FailureKind::kDeadlock, "init or check waits, and nobody else runs", pc);
+  current_->lets_go = at(mutex);
   step(EventKind::kWait, pc, at(queue), sizeof *queue);
+  current_->lets_go = 0;
   if (!release_mutex(mutex, pc)) {
     die(FailureKind::kDeadlock, short_name(current_->id) + " waits with a mutex that it took more than once", pc);
   }

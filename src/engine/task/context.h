@@ -56,6 +56,7 @@ struct Context {
 
   BlockedOn blocked_on = BlockedOn::kNothing;
   uintptr_t waits_for = 0;  // address of the wait object
+  uintptr_t lets_go = 0;    // mutex that its pending wait releases
   uint64_t wait_order = 0;  // first come, first woken
   bool prepared = false;    // between wait_prepare and commit
   uintptr_t prepared_on = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Programs so small that all their executions can be listed. The size of an allocation says which steps to take; there
- * is never an object, which is a refusal, and no page was asked for, so that is legal.
+ * Programs so small that all their executions can be listed. The size of an allocation says which steps to take. Most
+ * come without an object, which is a refusal, and where no page was asked for that is legal.
  */
 #include "plait/kernel.h"
 #include "plait/target.h"
@@ -9,10 +9,36 @@
 static uint64_t x, y, flag;
 static uint64_t of_cpu[PLAIT_CPUS_MAX];
 static plait_spinlock_t lock, other;
-static plait_mutex_t mutex;
+static plait_mutex_t mutex, outer;
 static plait_wait_queue_t queue;
+static plait_semaphore_t semaphore;
+static uint64_t objects[4][8], taken, reused[8], busy;
 
 static void add(uint64_t *word) { __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED); }
+
+/* A condition variable, whose mutex is not the one that was locked last. */
+static void await_flag(void) {
+  plait_mutex_lock(&outer);
+  plait_mutex_lock(&mutex), plait_mutex_unlock(&mutex);
+  if (__atomic_load_n(&flag, __ATOMIC_ACQUIRE) == 0) plait_wait_mutex(&queue, &outer);
+  plait_mutex_unlock(&outer);
+}
+
+static void *with_object(size_t what) {
+  uint64_t number;
+  switch (what) {
+    case 40: /* as many as there are */
+      number = __atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED);
+      return number < 4 ? objects[number] : NULL;
+    case 41: /* one, again and again */ return __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE) ? NULL : reused;
+    case 42: /* one, to two at once */
+      if (__atomic_load_n(&busy, __ATOMIC_ACQUIRE)) return NULL;
+      __atomic_store_n(&busy, 1, __ATOMIC_RELAXED);
+      return reused;
+    case 43: return plait_page_alloc(1, 0);
+    default: return NULL;
+  }
+}
 
 static void *tiny_alloc(size_t what) {
   plait_irq_flags_t flags;
@@ -44,13 +70,27 @@ static void *tiny_alloc(size_t what) {
       break;
     case 19: plait_irq_on(), add(&x), plait_irq_off(); break; /* in a handler, which lets others in */
     case 18: if (plait_spin_trylock(&lock)) add(&x), plait_spin_unlock(&lock); break;
-    default: break;
+    case 20: if (plait_mutex_trylock(&mutex)) add(&x), plait_mutex_unlock(&mutex); break;
+    case 21: plait_sem_down(&semaphore), add(&x); break;
+    case 22: plait_sem_up(&semaphore); break;
+    case 23: if (plait_sem_trydown(&semaphore)) add(&x); break;
+    case 24: if (__atomic_load_n(&flag, __ATOMIC_ACQUIRE) == 0) plait_wait(&queue); break; /* may miss the wake */
+    case 25: __atomic_store_n(&flag, 1, __ATOMIC_RELEASE), plait_wake_one(&queue); break;
+    case 26: await_flag(); break;
+    case 27: plait_mutex_lock(&outer), __atomic_store_n(&flag, 1, __ATOMIC_RELEASE), plait_mutex_unlock(&outer); break;
+    case 28: plait_wake_all(&queue); break;
+    case 29: plait_local_add64(&of_cpu[plait_cpu_id()], 1); break;
+    case 30: plait_mutex_lock(&outer), add(&x), plait_mutex_unlock(&outer); break;
+    default: return with_object(what);
   }
   return NULL;
 }
 
 static int tiny_free(void *object) {
-  (void)object;
+  const uint64_t *word = object;
+  if (word == reused) __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+  else if (word >= objects[0] && word < objects[4]) __atomic_fetch_add(&y, 1, __ATOMIC_RELAXED);
+  else plait_page_free(object, 1);
   return 0;
 }
 
