@@ -7,7 +7,7 @@ import json
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,11 +15,11 @@ from plait import check
 from plait.check import proving
 from plait.check.repeat import build
 from plait.discovery import load
-from plait.exhaustive import Bounds
-from plait.machine import Machine
+from plait.exhaustive import Bounds, Explorer
+from plait.machine import Machine, default_limits
 from plait.programs import Scope, readings, scenarios
 from plait.scenario import Scenario
-from plait.verdict import Failed
+from plait.verdict import Failed, FailureKind
 from quality.tiny_programs import classes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,37 +118,135 @@ def test_what_a_device_does_is_part_of_proofs(tmp_path: Path) -> None:
     assert not failed.coverage.complete
 
 
+class Mutation(NamedTuple):
+    """What is broken, and as what that shows.
+
+    bounds: of the proof. kind: no warning, something has gone wrong by then. cpus, interrupts: as
+    many as it takes.
+    """
+
+    target: str
+    edits: dict[str, str]
+    environment: str
+    bounds: dict[str, Any]
+    kind: FailureKind
+    cpus: int
+    interrupts: int
+
+
+WITHIN = {"operations": 4, "preemptions": 2}
 MUTATIONS = {
     # Another CPU's push between the two is forgotten.
-    "exchange": (
-        "cpu.taken = cpu.remote.exchange(nullptr, std::memory_order_acquire);",
-        "cpu.taken = cpu.remote.load(std::memory_order_acquire); cpu.remote.store(nullptr);",
+    "exchange": Mutation(
+        "irq_safe",
+        {
+            "cpu.taken = cpu.remote.exchange(nullptr, std::memory_order_acquire);": (
+                "cpu.taken = cpu.remote.load(std::memory_order_acquire); cpu.remote.store(nullptr);"
+            )
+        },
         "smp",
-        {"wake_threshold": 1},
+        {"operations": 4, "preemptions": 1, "knobs": {"wake_threshold": 1}},
+        FailureKind.INVARIANT,
+        cpus=2,
+        interrupts=0,
     ),
-    # Handlers come in.
-    "interrupts": (
-        "plait_irq_flags_t flags = plait_irq_save();\n  collect_first(&flags);\n  Object* object",
-        "plait_irq_flags_t flags = 1;\n  collect_first(&flags);\n  Object* object",
+    # Handlers come in while an object is put back, other tasks do not.
+    "interrupts in free": Mutation(
+        "irq_safe",
+        {
+            "  if (local) put(cpu, object);\n  plait_irq_restore(flags);": (
+                "  plait_preempt_disable();\n  plait_irq_restore(flags);\n"
+                "  if (local) put(cpu, object);\n  plait_preempt_enable();"
+            )
+        },
         "up-irq",
-        {},
+        WITHIN,
+        FailureKind.INVARIANT,
+        cpus=1,
+        interrupts=1,
+    ),
+    # The same while one is taken.
+    "interrupts in alloc": Mutation(
+        "irq_safe",
+        {
+            "  Object* object = take(this_cpu(), index);": (
+                "  plait_preempt_disable();\n  plait_irq_restore(flags);\n"
+                "  Object* object = take(this_cpu(), index);\n"
+                "  flags = plait_irq_save();\n  plait_preempt_enable();"
+            )
+        },
+        "smp-irq",
+        WITHIN | {"interrupts": 1},
+        FailureKind.LOST_OBJECT,
+        cpus=1,
+        interrupts=1,
+    ),
+    # Another task comes in while an object is taken.
+    "preemption": Mutation(
+        "original",
+        {
+            "  PageHeader* const h = my_pages(pool).first;": (
+                "  plait_preempt_enable();\n  PageHeader* const h = my_pages(pool).first;"
+            ),
+            "  plait_preempt_enable();\n  return o;": "  return o;",
+        },
+        "up",
+        WITHIN,
+        FailureKind.DOUBLE_ALLOCATION,
+        cpus=1,
+        interrupts=0,
+    ),
+    # Another CPU does: all have the same pages, which it takes more than preemption to guard.
+    "one list": Mutation(
+        "original",
+        {
+            "{ return pool.pages[plait_cpu_id()]; }": "{ return pool.pages[0]; }",
+            "h->cpu_id = plait_cpu_id();": "h->cpu_id = 0;",
+        },
+        "smp",
+        WITHIN,
+        FailureKind.DOUBLE_ALLOCATION,
+        cpus=2,
+        interrupts=0,
     ),
 }
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_irq_safe_with_a_mutation_is_not_verified(tmp_path: Path, name: str) -> None:
-    right, wrong, environment, knobs = MUTATIONS[name]
-    mutant = tmp_path / "mutant"
-    shutil.copytree(ROOT / "targets" / "irq_safe", mutant, ignore=shutil.ignore_patterns("__*"))
-    source = mutant / "pool.cc"
+def mutant(folder: Path, mutation: Mutation) -> Path:
+    made = folder / "mutant"
+    shutil.copytree(ROOT / "targets" / mutation.target, made, ignore=shutil.ignore_patterns("__*"))
+    source = made / "pool.cc"
     text = source.read_text(encoding="utf-8")
-    assert text.count(right) == 1
-    source.write_text(text.replace(right, wrong), encoding="utf-8")
-    options = check.VerifyOptions(str(mutant), environment, operations=4, knobs=knobs, out=tmp_path)
-    verified = check.verify(options)
-    assert verified.failures
+    for right, wrong in mutation.edits.items():
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    source.write_text(text, encoding="utf-8")
+    return made
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_with_a_mutation_it_is_not_verified(tmp_path: Path, name: str) -> None:
+    """What was done wrong is found, not that it might be: no races are looked for.
+
+    The scenario in which it is found passes without the mutation, with all checks. So does, of
+    `original`, the whole proof (test_original_is_verified_without_interrupts).
+    """
+    target, _, environment, bounds, kind, cpus, interrupts = mutation = MUTATIONS[name]
+    how = {"order_checks": False, "jobs": 1, "out": tmp_path, **bounds}
+    wrong = mutant(tmp_path, mutation)
+    verified = check.verify(check.VerifyOptions(str(wrong), environment, **how))
     assert not verified.coverage.complete
+    (failure,) = verified.failures
+    assert isinstance(failure.verdict, Failed)
+    assert failure.verdict.kind == kind
+    scenario = failure.content.scenario
+    assert (scenario.cpus, len(scenario.interrupts)) == (cpus, interrupts)
+    limits = Bounds(bounds["preemptions"], interrupts)
+    explorer = Explorer(machine_of(target), scenario, limits, default_limits())
+    while not explorer.done:
+        assert not explorer.step(1.0)
+    assert explorer.complete
+    assert explorer.explored.failures == explorer.explored.gave_up == 0
 
 
 def test_an_interrupted_proof_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
