@@ -177,6 +177,7 @@ class Past:
 
     objects: that contexts wait for. mutexes: that they hold, in order. letting_in: handlers that
     have interrupts on. packets: requests that are such. held: what slots hold, where and how long.
+    refused: contexts that did not get a page in their operation.
     """
 
     objects: dict[str, object] = field(default_factory=dict)
@@ -184,6 +185,7 @@ class Past:
     packets: set[int | None] = field(default_factory=set)
     mutexes: dict[str, list[int]] = field(default_factory=dict)
     held: dict[int | None, tuple[int, int]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
     def change_hands(self, event: Event) -> Iterable[int]:
         """Granules of the object that an allocation returns or a free takes."""
@@ -195,6 +197,12 @@ class Past:
         if event.kind is EventKind.CALL_FREE:
             del self.held[event.arg]
         return granules(*where)
+
+    def is_judged(self, event: Event, name: str) -> bool:
+        """Whether it is a refusal that is legal only where nobody has asked for a page."""
+        if event.kind is EventKind.CALL_ALLOC:
+            self.refused.discard(name)
+        return event.kind is EventKind.RETURN_ALLOC and not event.value and name not in self.refused
 
     def note_mutex(self, event: Event, name: str) -> None:
         """What a context holds, in which nothing is taken twice."""
@@ -244,9 +252,13 @@ def places(event: Event, name: str, past: Past) -> list[tuple[object, bool]]:
     elif kind in OF_SLOTS:
         found.append((("slot", event.arg), True))
         found += [(granule, True) for granule in past.change_hands(event)]
+        if past.is_judged(event, name):
+            found.append((("asked",), False))
     elif kind in (EventKind.PAGE_ALLOC, EventKind.PAGE_FREE):
-        found.append((("pages",), True))
-        pages = event.size * PAGE_BYTES if kind is EventKind.PAGE_FREE else 0
+        asks = kind is EventKind.PAGE_ALLOC
+        past.refused |= {name} if asks and not event.value else set()
+        found += [(("pages",), True), *([(("asked",), True)] if asks else [])]
+        pages = 0 if asks else event.size * PAGE_BYTES
         found += [(granule, True) for granule in granules(event.address, pages)]
     elif kind is EventKind.WOKEN:
         found.append((past.objects[name], True))

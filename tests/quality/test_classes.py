@@ -6,6 +6,7 @@ Python. What the search ran is run again and turned into a class by the same cod
 classes that are compared and not how many there are.
 """
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -14,7 +15,17 @@ from plait.exhaustive import Bounds, Explored, Explorer
 from plait.machine import default_limits
 from plait.verdict import Failed
 from quality import brute
-from quality.tiny_programs import FLUSH, LARGER, PROGRAMS, RECEIVE, Program, classes, flush, receive
+from quality.tiny_programs import (
+    FLUSH,
+    LARGER,
+    MIDDLE,
+    PROGRAMS,
+    RECEIVE,
+    Program,
+    classes,
+    flush,
+    receive,
+)
 
 Words = dict[brute.Class, str]
 
@@ -74,6 +85,16 @@ def test_every_class_is_seen(program: Program) -> None:
             compare(program, Bounds(preemptions, limit, migrations), listed)
     for limit in interrupts[1:]:
         compare(program, Bounds(None, limit, program.migrations), listed)
+
+
+@pytest.mark.parametrize("program", MIDDLE, ids=lambda program: program.name)
+def test_what_the_engine_lists_is_seen(program: Program) -> None:
+    """Its own list of all executions within the bounds, equivalent or not."""
+    machine, scenario = program.machine(), program.scenario()
+    for preemptions in (None, 0, 1, 2):
+        bounds = Bounds(preemptions, None, program.migrations)
+        everything = classes(machine, scenario, replace(bounds, reduce=False))
+        assert classes(machine, scenario, bounds) == everything
 
 
 @pytest.mark.parametrize("program", LARGER, ids=lambda program: program.name)

@@ -222,7 +222,30 @@ void Explorer::try_before_the_end() {
   }
 }
 
-// Who is a handler keeps its CPU until that step: what is done there and needs nothing of it is done before.
+// Of the order: what is done on the handler's CPU and needs nothing of it comes before its first event. Who leaves that CPU
+// does so before, as nobody is moved from under a handler.
+void Explorer::clear_cpu(uint32_t begin) {
+  const auto& taken = guide_.taken();
+  const auto& events = guide_.causality().events();
+  const uint8_t cpu = taken[begin].decision.cpu;
+  std::array<uint8_t, Causality::kProcessesMax> at{};  // of each process that was moved: its CPU, and 1
+  Causality::Clock before{};
+  for (uint32_t i : order_) {
+    const Decision& decision = taken[i].decision;
+    uint8_t here = decision.cpu;
+    if (decision.kind == Decision::Kind::kMigrate) {
+      uint8_t& now = at[decision.process];
+      here = now == 0 ? guide_.home(decision.process) : static_cast<uint8_t>(now - 1);
+      now = static_cast<uint8_t>(decision.cpu + 1);
+    }
+    if (decision.kind == Decision::Kind::kDevice || here != cpu || events[i].past[events[begin].process] != 0) continue;
+    for (size_t process = 0; process < before.size(); ++process) before[process] = std::max(before[process], events[i].past[process]);
+  }
+  const auto needed = [&](uint32_t i) { return events[i].index < before[events[i].process]; };
+  std::stable_partition(order_.begin() + begin, order_.end(), needed);
+}
+
+// Who is a handler keeps its CPU until that step.
 void Explorer::leave_last(uint32_t last) {
   const auto& taken = guide_.taken();
   const auto& causality = guide_.causality();
@@ -234,12 +257,7 @@ void Explorer::leave_last(uint32_t last) {
   for (uint32_t i = 0; i < happened_; ++i) {
     if (within(i)) order_.push_back(i);
   }
-  const uint32_t begin = causality.event_of(runner.process, 0);
-  if (guide_.is_handler(runner.process)) {
-    std::stable_partition(order_.begin() + begin, order_.end(), [&](uint32_t i) {
-      return taken[i].decision.on_cpu() && taken[i].decision.cpu == runner.cpu && !after(i, begin);
-    });
-  }
+  if (guide_.is_handler(runner.process)) clear_cpu(causality.event_of(runner.process, 0));
   Item item;
   uint64_t sum = 0;
   for (uint32_t i : order_) {

@@ -109,9 +109,11 @@ class Explorer {
   bool of_handler(uint32_t number) const;
   bool may_run(uint32_t number, std::array<uint32_t, kCpusMax>& held) const;
   void switch_at(uint32_t cut, const Decision& to);
+  void switch_to_blocker(uint32_t cut, const Decision& to);
   void try_options();
   void try_before_the_end();
   void leave_last(uint32_t last);
+  void clear_cpu(uint32_t begin);
   void try_everything(size_t from);
   bool affordable(uint32_t cut, const Decision& decision) const;
   uint64_t order_matters(uint64_t sum, uint32_t cut, const Plan& plan) const;

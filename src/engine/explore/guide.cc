@@ -45,7 +45,7 @@ void Guide::begin(uint64_t, uint32_t) {
   runner_ = device_process_ = Causality::kProcessesMax;
   machine_.io().set_meetings(nullptr);
   chance_.assign(5 * Causality::kProcessesMax * kCpusMax, kNever);
-  for (Process& process : processes_) process = {process.id, false, 0, 0, 0, 0, 0};
+  for (Process& process : processes_) process = {.id = process.id};
 }
 
 uint8_t Guide::process_of(const ContextId& id) {
@@ -56,7 +56,7 @@ uint8_t Guide::process_of(const ContextId& id) {
     too_large_ = true;
     return Causality::kProcessesMax - 1;
   }
-  processes_.push_back({id, false, 0, 0, 0, 0, 0});
+  processes_.push_back({.id = id});
   return static_cast<uint8_t>(processes_.size() - 1);
 }
 
@@ -217,6 +217,7 @@ void Guide::note(const Decision& decision, const Move& move) {
   const PendingStep step = who == contexts.end() ? PendingStep{} : (*who)->pending;
   Process& process = processes_[decision.process];
   process.mutex = who == contexts.end() ? 0 : (*who)->lets_go >> kGranuleShift;
+  process.page_refused = who != contexts.end() && (*who)->page_refused;
   places_of(step, process, decision.process, decision.cpu);
   // What a free will find in its slot is not known when it is announced.
   const bool frees = step.kind == EventKind::kCallFree && !drives(process);

@@ -106,6 +106,7 @@ class Guide final : public Strategy {
     uint32_t calls = 0;       // of operations of the scenario
     uint64_t object = 0;      // that it waits for
     uint64_t mutex = 0;       // that its wait lets go of
+    bool page_refused = false;  // in its operation
     uint16_t moves = 0;       // from CPU to CPU
     uint32_t request = 0;     // whose operation it is in; plus 1
   };

@@ -59,6 +59,8 @@ void Guide::flag_places(EventKind kind, bool handler, uint8_t number, uint8_t cp
 
 // Who calls, and with which object: a slot is handed over, and its object's bytes change hands.
 void Guide::call_places(const PendingStep& step, Process& process) {
+  const bool refused = step.kind == EventKind::kReturnAlloc && step.address == 0;
+  if (refused && !process.page_refused) add_place(kept(kAsked, 0), Touch::kRead);  // legal where nobody has asked for a page
   if (drives(process)) {
     if (step.kind == EventKind::kReturnAlloc && step.address != 0) range(step.address, step.size, Touch::kWrite);
     const Object* object = step.kind == EventKind::kCallFree ? machine_.objects().overlapping_live(step.address, 1) : nullptr;
@@ -175,7 +177,10 @@ void Guide::places_of(const PendingStep& step, Process& process, uint8_t number,
       add_place(object, Touch::kWrite);
       if (process.mutex != 0) add_place(process.mutex, Touch::kWrite);
       break;
-    case EventKind::kPageAlloc: add_place(kept(kSupply, 0), Touch::kWrite); break;
+    case EventKind::kPageAlloc:
+      add_place(kept(kSupply, 0), Touch::kWrite);
+      add_place(kept(kAsked, 0), Touch::kWrite);
+      break;
     case EventKind::kPageFree:
       add_place(kept(kSupply, 0), Touch::kWrite);
       range(step.address, step.size * machine_.page_size(), Touch::kWrite);

@@ -10,7 +10,7 @@
 namespace plait {
 
 // Above every address.
-enum Kept : uint64_t { kInterrupts = 1, kPreemption, kCpuOf, kSupply, kSlot, kRequests, kRegisters, kMeetings };
+enum Kept : uint64_t { kInterrupts = 1, kPreemption, kCpuOf, kSupply, kAsked, kSlot, kRequests, kRegisters, kMeetings };
 constexpr uint64_t kept(Kept what, uint64_t number) { return uint64_t{1} << 63 | uint64_t{what} << 32 | number; }
 constexpr uint64_t kept(Meeting::What what, uint64_t number) {
   return uint64_t{1} << 63 | (kMeetings + static_cast<uint64_t>(what)) << 32 | number;

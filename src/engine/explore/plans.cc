@@ -23,6 +23,7 @@ void Explorer::turn(const Causality::Race& race) {
     while (before > 0 && !device && taken[before - 1].decision.kind == Decision::Kind::kDevice) --before;
     const bool begins = before == 0 || taken[before - 1].decision.process != taken[cut].decision.process;
     if ((own && begins) || !taken[cut].preempts(runner.process)) switch_at(cut, runner);
+    if (cut == race.first || (own && begins)) switch_to_blocker(cut, runner);
     own = own && (device || !begins);
   }
 }

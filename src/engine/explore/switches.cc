@@ -95,6 +95,18 @@ void Explorer::make_room(uint32_t cut) {
   }
 }
 
+// Who cannot go on because somebody is in the way on its CPU can do so when that one has left.
+void Explorer::switch_to_blocker(uint32_t cut, const Decision& to) {
+  const auto& taken = guide_.taken();
+  if (!to.on_cpu() || Guide::possible(taken[cut], to)) return;
+  for (uint32_t i = cut; i-- > 0;) {
+    const Decision& decision = taken[i].decision;
+    if (!decision.on_cpu() || decision.cpu != to.cpu) continue;
+    if (decision.process != to.process) switch_at(cut, {Decision::Kind::kRun, decision.process, decision.cpu});
+    return;
+  }
+}
+
 void Explorer::switch_at(uint32_t cut, const Decision& to) {
   const auto& taken = guide_.taken();
   const auto& events = guide_.causality().events();
