@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,16 +101,25 @@ def test_a_bug_is_not_taken_for_a_finding(
     assert err == "EngineBug: 1 is 2\n  this is a bug in Plait: please report it\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_anything_was_found(
-    number: int, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(options: object, on_progress: object) -> None:
-        os.kill(os.getpid(), number)
+def interrupt() -> None:
+    raise KeyboardInterrupt
 
-    monkeypatch.setattr(check, "fuzz", stopped)
-    assert run(*FUZZ)[0] == 130
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("come", [interrupt, terminate])
+def test_a_signal_before_anything_was_found(
+    come: Callable[[], None], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        monkeypatch.setattr(check, "fuzz", lambda options, on_progress: come())
+        assert run(*FUZZ)[0] == 130
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_what_the_compiler_said_is_passed_on(
