@@ -148,7 +148,9 @@ void Causality::note_races(uint32_t number, std::span<const Place> places) {
     if (acquires) add_edge(state.acquire, place.where, true, true);
     if (place.touch == Touch::kAcquire && state.acquire != kNone) continue;  // the release could not be overtaken
     const bool needs = place.touch == Touch::kTake && state.given;
-    add_edge(state.write, place.where, place.touch != Touch::kRelease, false, needs);
+    // A release comes before nobody's acquisition but one that failed because it had not come.
+    const bool failed = state.access != kNone && accesses_[state.access].touch == Touch::kSeize;
+    add_edge(state.write, place.where, place.touch != Touch::kRelease || failed, false, needs);
     if (place.touch == Touch::kRead) continue;
     for (uint64_t left = state.readers; left != 0; left &= left - 1) {
       add_edge(state.read[static_cast<size_t>(__builtin_ctzll(left))], place.where, true, false);

@@ -99,13 +99,15 @@ class Explorer {
   bool find_late(uint32_t second);
   void place_moves(Moved moved);
   bool put_in_order(uint32_t second, Moved moved);
+  bool put_in_order(uint32_t second, Moved moved, bool late_last);
   bool is_interrupt(uint32_t number) const;
   bool on_cpu_of_task(uint32_t number) const;
   bool waits_for_task(uint32_t number, const ToDo& todo) const;
   ToDo all_to_do() const;
   void take(uint32_t number, ToDo& todo) const;
   bool ready(uint32_t number, const Causality::Clock& past, const ToDo& todo) const;
-  void leave_something(uint32_t second);
+  bool leave_something(uint32_t second);
+  bool handler_at_work(size_t done) const;
   bool of_handler(uint32_t number) const;
   bool may_run(uint32_t number, std::array<uint32_t, kCpusMax>& held) const;
   void switch_at(uint32_t cut, const Decision& to);

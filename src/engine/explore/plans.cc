@@ -130,6 +130,15 @@ void Explorer::place_moves(Moved moved) {
 // An order for the events of the plan and then `second`. Who keeps others out of a CPU at the end goes in when these have
 // done there what they are to do.
 bool Explorer::put_in_order(uint32_t second, Moved moved) {
+  if (!put_in_order(second, moved, true)) return false;
+  if (leave_something(second)) return true;
+  const std::vector<uint32_t> impossible = order_;  // an interrupt is left out of it
+  if (!put_in_order(second, moved, false) || !leave_something(second)) order_ = impossible;
+  return true;
+}
+
+// late_last: who goes in to stay does so when all others are done, not when those on its CPU are.
+bool Explorer::put_in_order(uint32_t second, Moved moved, bool late_last) {
   const auto& events = guide_.causality().events();
   order_.clear();
   const bool anybody = find_late(second);
@@ -147,8 +156,8 @@ bool Explorer::put_in_order(uint32_t second, Moved moved) {
     // Late ones last, but no interrupt comes when nobody else has anything left to do.
     const auto first = [&](bool late) {
       uint32_t i = 0;
-      while (i < events.size() &&
-             (!in_plan_[i] || (late_[i] != Late::kNo) != late || !ready(i, i == second ? needs : events[i].past, todo))) {
+      while (i < events.size() && (!in_plan_[i] || (late_last && (late_[i] != Late::kNo) != late) ||
+                                   !ready(i, i == second ? needs : events[i].past, todo))) {
         ++i;
       }
       return i;
@@ -160,7 +169,6 @@ bool Explorer::put_in_order(uint32_t second, Moved moved) {
     order_.push_back(chosen);
     take(chosen, todo);
   }
-  leave_something(second);
   return true;
 }
 
@@ -248,8 +256,9 @@ bool Explorer::waits_for_task(uint32_t number, const ToDo& todo) const {
 }
 
 // An interrupt cannot come when nobody has anything left to do. Where one comes last, a step elsewhere that nothing in the
-// plan hangs on goes behind it; or, if the plan has all that tasks do, one on its CPU is left to follow by default.
-void Explorer::leave_something(uint32_t second) {
+// plan hangs on goes behind it; or, if the plan has all that tasks do, one on its CPU is left to follow by default. False:
+// there is none, and no other handler at work.
+bool Explorer::leave_something(uint32_t second) {
   const auto& events = guide_.causality().events();
   const auto& taken = guide_.taken();
   size_t last = order_.size();  // the interrupt after which only handlers and late ones go on
@@ -258,7 +267,7 @@ void Explorer::leave_something(uint32_t second) {
     if (decision.kind == Decision::Kind::kInterrupt) last = i;
     if (!of_handler(order_[i])) break;
   }
-  if (last == order_.size()) return;
+  if (last == order_.size()) return true;
   const auto idle = [&](size_t at) {
     const Causality::Event& event = events[order_[at]];
     return !of_handler(order_[at]) && std::none_of(order_.begin() + static_cast<std::ptrdiff_t>(at) + 1, order_.end(), [&](uint32_t other) {
@@ -272,14 +281,33 @@ void Explorer::leave_something(uint32_t second) {
     const Decision& decision = taken[order_[i]].decision;
     if (decision.kind == Decision::Kind::kDevice || cpu_[order_[i]] != interrupt.cpu) {
       std::rotate(order_.begin() + static_cast<std::ptrdiff_t>(i), order_.begin() + static_cast<std::ptrdiff_t>(i) + 1, order_.end());
-      return;
+      return true;
     }
     if (here == last && order_[i] != second) here = i;
   }
   for (uint32_t i = 0; i < events.size(); ++i) {
-    if (!in_plan_[i] && !of_handler(i)) return;
+    if (!in_plan_[i] && !of_handler(i)) return true;
   }
-  if (here != last) order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(here));
+  if (here == last) return handler_at_work(last);
+  order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(here));
+  return true;
+}
+
+// Whether a handler that has begun is not yet done when so much of the order is.
+bool Explorer::handler_at_work(size_t done) const {
+  const auto& events = guide_.causality().events();
+  std::array<uint32_t, Causality::kProcessesMax> left{};
+  for (uint32_t i = 0; i < happened_; ++i) left[events[i].process] += guide_.is_handler(events[i].process);
+  std::array<bool, Causality::kProcessesMax> begun{};
+  for (size_t i = 0; i < done; ++i) {
+    const uint8_t process = events[order_[i]].process;
+    begun[process] = guide_.is_handler(process);
+    left[process] -= begun[process];
+  }
+  for (size_t process = 0; process < left.size(); ++process) {
+    if (begun[process] && left[process] != 0) return true;
+  }
+  return false;
 }
 
 // Or of nobody, as being moved to another CPU is.
