@@ -21,6 +21,7 @@ from quality.tiny_programs import (
     MIDDLE,
     PROGRAMS,
     RECEIVE,
+    WAITER,
     Program,
     classes,
     flush,
@@ -95,6 +96,14 @@ def test_what_the_engine_lists_is_seen(program: Program) -> None:
         bounds = Bounds(preemptions, None, program.migrations)
         everything = classes(machine, scenario, replace(bounds, reduce=False))
         assert classes(machine, scenario, bounds) == everything
+
+
+def test_who_waits_for_ever_hides_nobody() -> None:
+    """That execution ends before others have done what they would."""
+    everything = visited(WAITER, Bounds(reduce=False))
+    passing = {key for key, word in everything.items() if word == "passed"}
+    assert passing <= visited(WAITER, Bounds()).keys()
+    assert passing != everything.keys()
 
 
 @pytest.mark.parametrize("program", LARGER, ids=lambda program: program.name)

@@ -167,7 +167,13 @@ MIDDLE = [
     # who is behind a handler on its CPU frees what was handed over, or cannot yet
     Program("behind a handler", 2, ((0, (2, FREES)), (1, FREES)), ((1, 17),)),
     _moving(((0, 18),), ((1, FREES), (0, 16))),
+    # a try that fails because the release has not come; an interrupt that needs another's handler
+    Program("a try after a release", 2, ((1, 18), (0, 17)), ((0, 17),)),
+    Program("on behalf of a handler", 2, ((0, 40), (1, FREES)), ((1, FREES), (0, FREES))),
 ]
+
+# A holder of a lock is kept off its CPU by one who waits for it.
+WAITER = Program("kept off by a waiter", 1, ((0, (1, 17)), (0, 18)), dies=True)
 
 # Of these any list of everything would be too long.
 LARGER = [

@@ -161,6 +161,36 @@ void Explorer::expand() {
   for (const Causality::Race& race : guide_.causality().races()) turn(race);
   try_options();
   try_before_the_end();
+  if (!bounded()) let_others_go_on();
+}
+
+// Who stands before a lock for ever and lets nobody else have its CPU ends the execution before others there have done what
+// they would: so they go on instead of its going in.
+void Explorer::let_others_go_on() {
+  const auto& taken = guide_.taken();
+  const auto& causality = guide_.causality();
+  const auto& events = causality.events();
+  for (auto blocked = static_cast<uint32_t>(happened_); blocked < events.size(); ++blocked) {
+    uint32_t entry = blocked;
+    while (taken[entry].keeps_tasks_out && events[entry].index > 0) {
+      entry = causality.event_of(events[entry].process, events[entry].index - 1);
+    }
+    if (entry == blocked || taken[blocked].decision.kind != Decision::Kind::kRun) continue;
+    Item item;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < happened_; ++i) {
+      if (events[i].past[events[entry].process] > events[entry].index) continue;
+      item.plan.push_back(taken[i].decision);
+      item.last[events[i].process] = events[i].hash;
+      sum += mix(1, events[i].hash);
+    }
+    const Decision& inside = taken[entry].decision;
+    for (uint8_t other = 0; other < Causality::kProcessesMax; ++other) {
+      const Decision goes_on{Decision::Kind::kRun, other, inside.cpu};
+      if (other == inside.process || !Guide::possible(taken[entry], goes_on) || guide_.is_handler(other)) continue;
+      push(item, sum, entry, goes_on, {other, mix(sum, other)});  // an event that is not known: in no execution so far
+    }
+  }
 }
 
 bool Explorer::affordable(uint32_t cut, const Decision& decision) const {

@@ -114,6 +114,7 @@ class Explorer {
   void switch_to_blocker(uint32_t cut, const Decision& to);
   void try_options();
   void try_before_the_end();
+  void let_others_go_on();
   void leave_last(uint32_t last);
   void clear_cpu(uint32_t begin);
   void try_everything(size_t from);

@@ -111,11 +111,8 @@ Choice Guide::choose(Moves& moves, const Point& point) {
   }
   const Move& move = enabled[chosen];
   taken.decision = decision_of(move);
-  const bool handler = processes_[taken.decision.process].id.kind == ContextKind::kIrq;
+  note_kept_out(taken);
   const bool runs = taken.decision.kind == Decision::Kind::kRun;
-  const Cpu& cpu = machine_.cpu(index(move.cpu));
-  taken.keeps_handlers_out = runs && !cpu.irq_enabled;
-  taken.keeps_tasks_out = runs && (handler || taken.keeps_handlers_out || cpu.preempt_count != 0);
   taken.standard = decision_of(enabled[0]).process;
   taken.cut = would_be_cut(taken, point);
   if (note_alternatives_) {
@@ -136,6 +133,14 @@ Choice Guide::choose(Moves& moves, const Point& point) {
   if (taken_.size() > kStepsMax) too_large_ = true;
   note(taken.decision, move);
   return {chosen, 0, Until::kOver};
+}
+
+void Guide::note_kept_out(Taken& taken) const {
+  const Decision& decision = taken.decision;
+  if (decision.kind != Decision::Kind::kRun) return;
+  const Cpu& cpu = machine_.cpu(decision.cpu);
+  taken.keeps_handlers_out = !cpu.irq_enabled;
+  taken.keeps_tasks_out = is_handler(decision.process) || taken.keeps_handlers_out || cpu.preempt_count != 0;
 }
 
 // A device is beside the CPUs: whoever ran before its step and goes on after it was not preempted.
@@ -195,6 +200,7 @@ void Guide::note_blocked(const Move& move) {
   Taken& taken = taken_.emplace_back();
   taken.before = spent_;
   taken.decision = decision_of(move);
+  note_kept_out(taken);
   note(taken.decision, move);
 }
 

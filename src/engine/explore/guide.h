@@ -117,6 +117,7 @@ class Guide final : public Strategy {
   uint8_t process_of(const ContextId& id);
   Decision decision_of(const Move& move);
   void note_options(std::span<const Move> enabled, Taken& taken);
+  void note_kept_out(Taken& taken) const;
   void note(const Decision& decision, const Move& move);
   void note_change(const Decision& decision);
   void note_device();
