@@ -40,6 +40,7 @@ long filter(sock_filter (&code)[size], unsigned flags) {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 }
 
+// Where it does not, targets lie anywhere, and there is nothing to ask about their places.
 bool kernel_notifies() {
   const auto listen = [](void*) {
     sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};

@@ -125,15 +125,15 @@ def tiny_net() -> Machine:
 
 
 PROGRAMS = [
-    *(smp(1, 1), smp(1, 2), smp(3, 4), smp(5, 5), smp(16, 16)),
-    *(up(1, 1), up(1, 2), up(3, 4), up(5, 5), up(6, 6), up(7, 7), up(8, 7)),
+    *(smp(1, 1), smp(1, 2), smp(3, 4), smp(5, 5), smp(6, 1), smp(16, 16)),
+    *(up(1, 1), up(1, 2), up(3, 4), up(5, 5), up(6, 6), up(7, 7), up(8, 8), up(8, 7)),
     *(up(16, 16), up(17, 17), up(2, 6), up(7, 6)),
     *(irq(1, 1), irq(1, 2), irq(6, 1), irq(7, 7), irq(8, 8), irq(3, 4), irq(16, 16)),
     *(irq(17, 17), irq(18, 18), irq(5, 5, dies=True), irq(18, 5, dies=True)),
     *(letting_in((0, 1)), letting_in((0, 19))),
     *(smp(10, 11), up(10, 11)),  # spinning
-    *(smp(12, 13), up(12, 13), irq(13, 12, dies=True)),  # blocking
-    up(14, 15),  # deadlock
+    *(smp(12, 13), up(12, 13), irq(13, 12, dies=True), up(9, 9)),  # blocking
+    *(smp(14, 15), up(14, 15)),  # deadlock
     *(smp(18, 5), up(18, 5), smp(18, 18)),
     Program("a task that moves", 2, ((0, 8),), migrations=1),
     Program("another that moves", 2, ((0, 7),), migrations=1),
@@ -153,16 +153,15 @@ PROGRAMS = [
     # interrupts of several tasks, or several of one
     Program("two tasks, a line", 1, ((0, 3), (0, 4)), ((0, 4),)),
     Program("frees what was handed over", 1, ((0, 3), (0, 4)), ((0, FREES - 1),)),
+    Program("two lines elsewhere", 2, ((1, 25),), ((0, 3), (0, 4))),
+    Program("lines of two CPUs", 2, ((0, 3),), ((1, 4), (0, FREES))),
+    _moving(((0, 2), (1, 2))),
     *(flush(FLUSH), flush((FLUSH, 1))),
     *(receive(RECEIVE), receive((RECEIVE, 1))),
 ]
 
 # Of these a list of everything takes Python too long, but not the engine.
 MIDDLE = [
-    *(smp(6, 1), up(8, 8), up(9, 9), smp(14, 15)),
-    Program("two lines elsewhere", 2, ((1, 25),), ((0, 3), (0, 4))),
-    Program("lines of two CPUs", 2, ((0, 3),), ((1, 4), (0, FREES))),
-    _moving(((0, 2), (1, 2))),
     _moving(((1, 8),), ((0, FREES), (1, 25))),
     # who is behind a handler on its CPU frees what was handed over, or cannot yet
     Program("behind a handler", 2, ((0, (2, FREES)), (1, FREES)), ((1, 17),)),

@@ -208,8 +208,8 @@ bool Explorer::affordable(uint32_t cut, const Decision& decision) const {
 }
 
 // Interrupts that did not come, as late as possible: races take them to where they matter; with a bound on preemptions,
-// wherever they could, as what races lead to may be beyond it. And tasks moved before each of
-// their steps: what comes of that depends on fewer places, so most are contained in what was run.
+// wherever they could, as what races lead to may be beyond it. And tasks moved before each of their steps: what comes of
+// that depends on fewer places, so most are contained in what was run.
 void Explorer::try_options() {
   const auto& taken = guide_.taken();
   const auto& events = guide_.causality().events();
