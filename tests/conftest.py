@@ -9,8 +9,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 _made: list[str] = []
 
@@ -24,6 +26,26 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     _made.append(tempfile.mkdtemp(prefix="plait-test-cache-"))
     os.environ["PLAIT_CACHE"] = _made[0]
+
+
+# Tests that share what takes long to make: the same worker of pytest-xdist gets all of them.
+# `--dist=loadgroup` would do it by marks, but pytest 9.2 keeps the names by which it knows a group.
+GROUPS = (
+    "engine/test_engine.py::",
+    "quality/test_rows.py::test_original",
+    "quality/test_rows.py::test_delegate_queued",
+    "quality/test_rows.py::test_irq_locked",
+)
+
+
+class _Grouped(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for group in GROUPS if group in nodeid), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Grouped(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

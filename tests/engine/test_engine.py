@@ -28,11 +28,8 @@ CXX = os.environ.get("PLAIT_ENGINE_CXX", "")
 SANITIZE = os.environ.get("PLAIT_ENGINE_SANITIZE", "")
 WERROR = os.environ.get("PLAIT_ENGINE_WERROR", "")
 
-# One worker of pytest-xdist takes them all; the others need not wait for its build.
-pytestmark = [
-    pytest.mark.xdist_group("engine"),
-    pytest.mark.timeout(BUILD_SECONDS_MAX + RUN_SECONDS_MAX),
-]
+# One worker of pytest-xdist takes them all (tests/conftest.py).
+pytestmark = pytest.mark.timeout(BUILD_SECONDS_MAX + RUN_SECONDS_MAX)
 
 
 def tool(name: str) -> str:

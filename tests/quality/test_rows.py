@@ -33,7 +33,6 @@ def seen_of_original() -> dict[str, original_rows.Sighting]:
     return original_rows.first_sightings(ORIGINAL_EXECUTIONS, SEED)
 
 
-@pytest.mark.xdist_group("rows of original")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", [row.name for row in original_rows.ROWS])
 def test_original(name: str) -> None:
@@ -45,7 +44,6 @@ def seen_of_delegate() -> dict[str, FailureKind]:
     return delegate_rows.first_sightings(DELEGATE_EXECUTIONS, SEED)
 
 
-@pytest.mark.xdist_group("rows of delegate_queued")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", [row.name for row in delegate_rows.ROWS])
 def test_delegate_queued(name: str) -> None:
@@ -111,7 +109,6 @@ def failures_of(name: str) -> tuple[Failed, ...]:
     return tuple(found)
 
 
-@pytest.mark.xdist_group("rows of irq_locked")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("row", LOCKED)
 def test_irq_locked(row: str) -> None:
@@ -119,7 +116,6 @@ def test_irq_locked(row: str) -> None:
     assert any(each.kind is kind and words in each.message for each in failures_of(name))
 
 
-@pytest.mark.xdist_group("rows of irq_locked")
 def test_irq_locked_breaks_in_no_other_way() -> None:
     kinds = {each.kind for each in failures_of("irq_locked")}
     # What is lost may also be noticed by the page's count.
