@@ -20,6 +20,8 @@ Touch plain(Touch touch) {
   return touch == Touch::kSeize ? Touch::kAcquire : touch;
 }
 
+bool acquires(Touch touch) { return touch == Touch::kAcquire || touch == Touch::kSeize; }
+
 }  // namespace
 
 void Causality::begin() {
@@ -103,6 +105,55 @@ uint32_t Causality::add(uint8_t process, uint64_t what, std::span<const Place> p
   return number;
 }
 
+bool Causality::touches(uint32_t number, uint64_t where) const {
+  const Event& event = events_[number];
+  for (uint32_t i = event.access; i < event.access + event.access_count; ++i) {
+    if (accesses_[i].where == where) return true;
+  }
+  return false;
+}
+
+void Causality::conflicts(uint32_t number, std::vector<uint32_t>& found) const {
+  found.clear();
+  const Event& event = events_[number];
+  const Clock before = event.index == 0 ? Clock{} : events_[event_of(event.process, event.index - 1)].past;
+  for (uint32_t i = event.access; i < event.access + event.access_count; ++i) {
+    const Touch touch = accesses_[i].touch;
+    for (uint32_t at = accesses_[i].before; at != kNone; at = accesses_[at].before) {
+      const Access& access = accesses_[at];
+      const Event& other = events_[access.event];
+      if (other.process == event.process || before[other.process] > other.index) continue;
+      if (touch == Touch::kRead && access.touch == Touch::kRead) continue;
+      if (touch == Touch::kAcquire && !acquires(access.touch)) continue;
+      if (touch == Touch::kRelease && access.touch != Touch::kSeize) continue;
+      if (touch == Touch::kTake && access.touch == Touch::kGive) break;
+      if (std::find(found.begin(), found.end(), access.event) == found.end()) found.push_back(access.event);
+    }
+  }
+}
+
+uint32_t Causality::release_before(uint32_t number) const {
+  const Event& event = events_[number];
+  for (uint32_t i = event.access; i < event.access + event.access_count; ++i) {
+    const Access& access = accesses_[i];
+    if (!acquires(access.touch)) continue;
+    if (access.before != kNone && accesses_[access.before].touch == Touch::kRelease) return accesses_[access.before].event;
+  }
+  return kNone;
+}
+
+bool Causality::lock_is_free(uint32_t number, const Clock& done) const {
+  const Event& event = events_[number];
+  for (uint32_t i = event.access; i < event.access + event.access_count; ++i) {
+    if (!acquires(accesses_[i].touch)) continue;
+    for (uint32_t at = accesses_[i].before; at != kNone; at = accesses_[at].before) {
+      const Event& other = events_[accesses_[at].event];
+      if (other.index < done[other.process]) return accesses_[at].touch == Touch::kRelease;
+    }
+  }
+  return true;
+}
+
 void Causality::note_access(uint32_t number, const Place& place) {
   const Event& event = events_[number];
   State& state = this->state(place.where);
@@ -117,7 +168,7 @@ void Causality::note_access(uint32_t number, const Place& place) {
   state.write = number;
   state.given = place.touch == Touch::kGive;
   state.readers = state.readings = 0;
-  if (place.touch == Touch::kAcquire || place.touch == Touch::kSeize) state.acquire = number;
+  if (acquires(place.touch)) state.acquire = number;
 }
 
 // Before the event is noted: its past is still that of its process.
@@ -144,8 +195,7 @@ void Causality::note_races(uint32_t number, std::span<const Place> places) {
   };
   for (const Place& place : places) {
     State& state = this->state(place.where);
-    const bool acquires = place.touch == Touch::kAcquire || place.touch == Touch::kSeize;
-    if (acquires) add_edge(state.acquire, place.where, true, true);
+    if (acquires(place.touch)) add_edge(state.acquire, place.where, true, true);
     if (place.touch == Touch::kAcquire && state.acquire != kNone) continue;  // the release could not be overtaken
     const bool needs = place.touch == Touch::kTake && state.given;
     // A release comes before nobody's acquisition but one that failed because it had not come.

@@ -19,8 +19,8 @@ namespace plait {
 
 // How an event meets others at a place. Writes conflict with everything, reads with writes. kAcquire and kRelease are
 // writes too: what comes after a release could not have come before it, so only an earlier acquire can be overtaken.
-// kSeize is an acquire that could have come before the release as well: one that does not wait, or one on the CPU of whoever
-// had it last, which it would keep from releasing it.
+// kSeize is an acquire that could have come before the release as well: one that does not wait, or one on a CPU on which whoever
+// had it last was, whom it would keep from releasing it.
 // kGive and kTake are writes of which the second had to be made possible by the first: it can overtake writes that came
 // in between only.
 enum class Touch : uint8_t { kRead, kWrite, kAcquire, kSeize, kRelease, kGive, kTake };
@@ -32,6 +32,7 @@ struct Place {
 
 class Causality {
  public:
+  static constexpr uint32_t kNone = ~uint32_t{0};
   static constexpr uint32_t kProcessesMax = 24;
   // How many events of each process are in a past.
   using Clock = std::array<uint16_t, kProcessesMax>;
@@ -69,6 +70,16 @@ class Causality {
   // That of a first event of a process, at a place where it writes, after the events that `within` has.
   template <typename Within>
   uint64_t hash_after(uint64_t what, const Place& place, Within within) const;
+  // The past that this would have.
+  template <typename Within>
+  Clock past_after(const Place& place, Within within) const;
+  bool touches(uint32_t number, uint64_t where) const;
+  // All earlier events that this one conflicts with and could have come before, where there are others in between as well.
+  void conflicts(uint32_t number, std::vector<uint32_t>& found) const;
+  // What released the lock that an event acquires; kNone where it acquires none, or the first time.
+  uint32_t release_before(uint32_t number) const;
+  // Whether the lock that an event acquires is free when so many events of each process are done.
+  bool lock_is_free(uint32_t number, const Clock& done) const;
   // The event of a process with this index.
   uint32_t event_of(uint8_t process, uint32_t index) const { return events_of_[process][index]; }
   // Equal for equivalent executions.
@@ -77,7 +88,6 @@ class Causality {
   uint64_t last_hash(uint8_t process) const { return last_hash_[process]; }
 
  private:
-  static constexpr uint32_t kNone = ~uint32_t{0};
   struct Access {
     uint64_t where = 0;
     uint32_t event = 0;
@@ -155,6 +165,19 @@ uint64_t Causality::hash_after(uint64_t what, const Place& place, Within within)
     readings += events_[access.event].hash;
   }
   return add_hash(begin_hash(what, 0), place.where, place.touch, write, readings);
+}
+
+template <typename Within>
+Causality::Clock Causality::past_after(const Place& place, Within within) const {
+  Clock past{};
+  for (size_t i = accesses_.size(); i-- > 0;) {
+    const Access& access = accesses_[i];
+    if (access.where != place.where || !within(access.event)) continue;
+    const Clock& other = events_[access.event].past;
+    for (size_t process = 0; process < past.size(); ++process) past[process] = std::max(past[process], other[process]);
+    if (access.touch != Touch::kRead) break;
+  }
+  return past;
 }
 
 template <typename Within>

@@ -29,6 +29,7 @@ uint64_t identity(const ContextId& id) {
 
 void Guide::reset() {
   processes_.clear();
+  threads_.clear();
   optional_.clear();
   too_large_ = false;
 }
@@ -38,13 +39,11 @@ void Guide::begin(uint64_t, uint32_t) {
   taken_.clear();
   alternatives_.clear();
   slots_.fill({});
-  locked_on_.clear();
+  locked_.clear();
   next_ = 0;
   spent_ = {};
-  missed_ = 0;
   runner_ = device_process_ = Causality::kProcessesMax;
   machine_.io().set_meetings(nullptr);
-  chance_.assign(5 * Causality::kProcessesMax * kCpusMax, kNever);
   for (Process& process : processes_) process = {.id = process.id};
 }
 
@@ -57,7 +56,12 @@ uint8_t Guide::process_of(const ContextId& id) {
     return Causality::kProcessesMax - 1;
   }
   processes_.push_back({.id = id});
-  return static_cast<uint8_t>(processes_.size() - 1);
+  const auto added = static_cast<uint8_t>(processes_.size() - 1);
+  if (is_thread(added)) {
+    const auto key = [&](uint8_t thread) { return identity(processes_[thread].id); };
+    threads_.insert(std::upper_bound(threads_.begin(), threads_.end(), added, [&](uint8_t a, uint8_t b) { return key(a) < key(b); }), added);
+  }
+  return added;
 }
 
 Decision Guide::decision_of(const Move& move) {
@@ -83,18 +87,17 @@ void Guide::note_options(std::span<const Move> enabled, Taken& taken) {
   for (uint32_t queue = 0; queue < machine_.io().queues().size(); ++queue) ringing_ |= uint32_t{machine_.device(queue).awake()} << queue;
   for (const Move& move : enabled) {
     const Decision decision = decision_of(move);
-    (decision.kind == Decision::Kind::kMigrate ? taken.movable : taken.enabled) |= 1u << decision.process;
+    if (decision.kind != Decision::Kind::kMigrate) taken.enabled |= 1u << decision.process;
     if (decision.kind != Decision::Kind::kInterrupt && decision.kind != Decision::Kind::kMigrate) continue;
     if (std::find(optional_.begin(), optional_.end(), decision) == optional_.end()) optional_.push_back(decision);
-    chance_[index_of(decision)] = static_cast<uint32_t>(taken_.size() - 1);
   }
 }
 
 Choice Guide::choose(Moves& moves, const Point& point) {
   note_device();
+  if (const Context* context = context_of(runner_)) processes_[runner_].blocked = context->state == ContextState::kBlocked;
   const std::span<const Move> enabled = moves.all();
   Taken& taken = taken_.emplace_back();
-  taken.forced = point.forced;
   taken.before = spent_;
   note_options(enabled, taken);
   uint32_t chosen = 0;
@@ -102,10 +105,7 @@ Choice Guide::choose(Moves& moves, const Point& point) {
     const Decision& wanted = (*plan_)[next_++];
     const auto found =
         std::find_if(enabled.begin(), enabled.end(), [&](const Move& move) { return decision_of(move).means(wanted); });
-    if (found == enabled.end()) {
-      ++missed_;
-      continue;
-    }
+    if (found == enabled.end()) continue;
     chosen = static_cast<uint32_t>(found - enabled.begin());
     break;
   }
@@ -152,6 +152,15 @@ uint8_t Guide::would_be_cut(const Taken& taken, const Point& point) const {
 void Guide::finish() {
   note_device();
   machine_.io().set_meetings(nullptr);
+  note_over();
+}
+
+void Guide::note_over() {
+  for (Process& process : processes_) process.over = true;
+  for (const Context* context : machine_.contexts()) {
+    const bool handler = context->id.kind == ContextKind::kIrq && context->state == ContextState::kBlocked;
+    if (context->state == ContextState::kReady || handler) processes_[process_of(context->id)].over = false;
+  }
 }
 
 // What a device's step meets is known when it is done.
@@ -204,6 +213,14 @@ void Guide::note_blocked(const Move& move) {
   note(taken.decision, move);
 }
 
+// Null: it has none yet, or no more.
+const Context* Guide::context_of(uint8_t process) const {
+  if (process >= processes_.size()) return nullptr;
+  const auto contexts = machine_.contexts();
+  const auto who = std::find_if(contexts.begin(), contexts.end(), [&](const Context* context) { return context->id == processes_[process].id; });
+  return who == contexts.end() ? nullptr : *who;
+}
+
 // The event that comes of it: the step that was announced, or none that anybody could notice, where a context begins.
 void Guide::note(const Decision& decision, const Move& move) {
   places_.clear();
@@ -218,12 +235,15 @@ void Guide::note(const Decision& decision, const Move& move) {
   }
   machine_.io().set_meetings(nullptr);
   if (decision.kind != Decision::Kind::kRun) return note_change(decision);
-  const auto contexts = machine_.contexts();
-  const auto who = std::find_if(contexts.begin(), contexts.end(), [&](const Context* context) { return context->id == move.who; });
-  const PendingStep step = who == contexts.end() ? PendingStep{} : (*who)->pending;
+  const Context* who = context_of(decision.process);
+  const PendingStep step = who == nullptr ? PendingStep{} : who->pending;
   Process& process = processes_[decision.process];
-  process.mutex = who == contexts.end() ? 0 : (*who)->lets_go >> kGranuleShift;
-  process.page_refused = who != contexts.end() && (*who)->page_refused;
+  taken_.back().waits = process.blocked ? Waits::kWoken : step.kind == EventKind::kSpinLock ? Waits::kLock : Waits::kNo;
+  taken_.back().lets_go = step.kind == EventKind::kSpinUnlock || step.kind == EventKind::kMutexUnlock || step.kind == EventKind::kWake ||
+                          step.kind == EventKind::kSemUp;
+  process.blocked = false;
+  process.mutex = who == nullptr ? 0 : who->lets_go >> kGranuleShift;
+  process.page_refused = who != nullptr && who->page_refused;
   places_of(step, process, decision.process, decision.cpu);
   // What a free will find in its slot is not known when it is announced.
   const bool frees = step.kind == EventKind::kCallFree && !drives(process);
@@ -251,16 +271,23 @@ void Guide::note_change(const Decision& decision) {
   } else {
     // An event of nobody's program: it matters only to steps that depend on the task's CPU.
     add_place(kept(kCpuOf, process), Touch::kWrite);
+    for (auto& [where, locked] : locked_) {
+      if (locked.by == process) locked.cpus |= 1u << decision.cpu;
+    }
     const uint8_t task = processes_[process].id.number;
     process = process_of({ContextKind::kStart, task, ++processes_[process].moves});
   }
   causality_.add(process, what, places_);
 }
 
+Place Guide::place_of(const Decision& option) const {
+  if (option.kind != Decision::Kind::kMigrate) return {kept(kInterrupts, option.cpu), Touch::kAcquire};
+  return {kept(kCpuOf, option.process), Touch::kWrite};
+}
+
 std::pair<uint8_t, Place> Guide::option_place(const Decision& decision, uint16_t nth) {
-  if (decision.kind != Decision::Kind::kMigrate) return {decision.process, {kept(kInterrupts, decision.cpu), Touch::kAcquire}};
-  const uint8_t move = process_of({ContextKind::kStart, processes_[decision.process].id.number, nth});
-  return {move, {kept(kCpuOf, decision.process), Touch::kWrite}};
+  if (decision.kind != Decision::Kind::kMigrate) return {decision.process, place_of(decision)};
+  return {process_of({ContextKind::kStart, processes_[decision.process].id.number, nth}), place_of(decision)};
 }
 
 }  // namespace plait

@@ -41,19 +41,24 @@ struct Decision {
 };
 using Plan = std::vector<Decision>;
 
+inline bool is_interrupt(const Decision& decision) {
+  return decision.kind == Decision::Kind::kInterrupt || decision.kind == Decision::Kind::kRaised;
+}
+
 class Guide final : public Strategy {
  public:
-  static constexpr uint32_t kNever = ~uint32_t{0};
+  // For what the step has to wait: until it is woken, or for a spin lock.
+  enum class Waits : uint8_t { kNo, kWoken, kLock };
   // A decision and what it was made of. Its event in the causality has the same number.
   struct Taken {
     Decision decision;
-    bool forced = false;      // the context before could not go on
-    bool keeps_tasks_out = false;     // of its CPU, until it has left what it is in
+    bool keeps_tasks_out = false;  // of its CPU, until it has left what it is in
     bool keeps_handlers_out = false;
-    uint8_t standard = 0;     // process of the default move
+    Waits waits = Waits::kNo;
+    bool lets_go = false;  // others, who would otherwise have to wait
+    uint8_t standard = 0;                    // process of the default move
     uint8_t cut = Causality::kProcessesMax;  // who is preempted where another process runs
-    uint32_t enabled = 0;     // processes that could have gone, as bits
-    uint32_t movable = 0;     // tasks that could have been moved
+    uint32_t enabled = 0;                    // processes that could have gone, as bits
     Spent before;
     bool preempts(uint8_t process) const { return cut != Causality::kProcessesMax && process != cut && process != standard; }
   };
@@ -77,14 +82,16 @@ class Guide final : public Strategy {
   void note_alternatives(bool note) { note_alternatives_ = note; }
   const std::vector<std::vector<Decision>>& alternatives() const { return alternatives_; }
   const Spent& spent() const { return spent_; }
-  uint32_t missed() const { return missed_; }  // decisions of the plan that were not possible
   bool too_large() const { return too_large_; }  // more processes or steps than can be told apart
-  // The last decision at which the line of a handler that has not run could have fired, or a task could have been moved;
-  // kNever.
-  uint32_t last_chance(const Decision& decision) const { return chance_[index_of(decision)]; }
   // CPU on which a task begins.
   uint8_t home(uint8_t task) const { return static_cast<uint8_t>(machine_.scenario().tasks[processes_[task].id.number].cpu); }
-  bool is_handler(uint8_t process) const { return processes_[process].id.kind == ContextKind::kIrq; }
+  bool is_task(uint8_t process) const { return is(process, ContextKind::kTask); }
+  const std::vector<uint8_t>& threads() const { return threads_; }  // in the order of their numbers
+  bool is_thread(uint8_t process) const { return is(process, ContextKind::kTask) || is(process, ContextKind::kWorker); }
+  bool is_handler(uint8_t process) const { return is(process, ContextKind::kIrq); }
+  bool begun(uint8_t process) const { return is_thread(process) || (is_handler(process) && fired(process)); }
+  // Whether it could not go on when the execution was over, nor be moved.
+  bool over(uint8_t process) const { return processes_[process].over; }
   const std::vector<Decision>& optional() const { return optional_; }  // interrupts and migrations seen so far
   // What an interrupt or a migration would be as an event after those that `within` has, and whose event; of a migration
   // the `nth` of its task.
@@ -93,16 +100,15 @@ class Guide final : public Strategy {
     const auto [process, place] = option_place(decision, nth);
     return {process, causality_.hash_after(change(decision), place, within)};
   }
+  Place place_of(const Decision& option) const;
   bool fired(uint8_t process) const { return processes_[process].started; }
-  // Whether it could have been decided so, as far as that was noted.
-  static bool possible(const Taken& taken, const Decision& decision) {
-    return ((decision.kind == Decision::Kind::kMigrate ? taken.movable : taken.enabled) >> decision.process & 1) != 0;
-  }
 
  private:
   struct Process {
     ContextId id;
     bool started = false;
+    bool over = false;
+    bool blocked = false;  // by its last step
     uint32_t calls = 0;       // of operations of the scenario
     uint64_t object = 0;      // that it waits for
     uint64_t mutex = 0;       // that its wait lets go of
@@ -110,10 +116,9 @@ class Guide final : public Strategy {
     uint16_t moves = 0;       // from CPU to CPU
     uint32_t request = 0;     // whose operation it is in; plus 1
   };
-  static size_t index_of(const Decision& decision) {
-    return (static_cast<size_t>(decision.kind) * Causality::kProcessesMax + decision.process) * kCpusMax + decision.cpu;
-  }
+  bool is(uint8_t process, ContextKind kind) const { return process < processes_.size() && processes_[process].id.kind == kind; }
 
+  const Context* context_of(uint8_t process) const;
   uint8_t process_of(const ContextId& id);
   Decision decision_of(const Move& move);
   void note_options(std::span<const Move> enabled, Taken& taken);
@@ -121,6 +126,7 @@ class Guide final : public Strategy {
   void note(const Decision& decision, const Move& move);
   void note_change(const Decision& decision);
   void note_device();
+  void note_over();
   void note_blocked(const Move& move);
   uint8_t would_be_cut(const Taken& taken, const Point& point) const;
   void request_places(const PendingStep& step, Process& process);
@@ -141,9 +147,9 @@ class Guide final : public Strategy {
   const Plan* plan_ = nullptr;
   size_t next_ = 0;  // of the plan
   std::vector<Process> processes_;
+  std::vector<uint8_t> threads_;
   std::vector<Taken> taken_;
   std::vector<Decision> optional_;
-  std::vector<uint32_t> chance_;
   std::vector<Place> places_;
   std::vector<Meeting> meetings_;  // of the device's step that is under way
   uint64_t device_what_ = 0;
@@ -151,7 +157,11 @@ class Guide final : public Strategy {
   uint8_t device_ = 0;
   uint8_t runner_ = Causality::kProcessesMax;  // who took the last step of a CPU
   uint32_t ringing_ = 0;  // devices that would go on along their ring without being told to
-  std::unordered_map<uint64_t, uint8_t> locked_on_;  // spin lock → CPU of its last holder
+  struct Locked {
+    uint8_t by = Causality::kProcessesMax;  // last
+    uint32_t cpus = 0;  // on which that one was, as bits
+  };
+  std::unordered_map<uint64_t, Locked> locked_;  // spin locks
   struct Held {
     uint64_t object = 0;
     uint64_t size = 0;
@@ -160,7 +170,6 @@ class Guide final : public Strategy {
   std::vector<std::vector<Decision>> alternatives_;
   bool note_alternatives_ = false;
   Spent spent_;
-  uint32_t missed_ = 0;
   bool too_large_ = false;
 };
 

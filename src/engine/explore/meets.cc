@@ -148,17 +148,15 @@ void Guide::places_of(const PendingStep& step, Process& process, uint8_t number,
     case EventKind::kPreemptDisable:
     case EventKind::kPreemptEnable: flag_places(step.kind, handler, number, cpu); break;
     case EventKind::kCpuId: add_place(kept(kCpuOf, number), Touch::kRead); break;
-    case EventKind::kSpinLock: {
-      const auto last = locked_on_.find(object);
-      add_place(object, last != locked_on_.end() && last->second == cpu ? Touch::kSeize : Touch::kAcquire);
-      locked_on_[object] = cpu;
+    case EventKind::kSpinLock:
+    case EventKind::kSpinTrylock: {
+      Locked& locked = locked_[object];
+      const bool seize = step.kind == EventKind::kSpinTrylock || (locked.cpus >> cpu & 1) != 0;
+      add_place(object, seize ? Touch::kSeize : Touch::kAcquire);
+      locked = {number, 1u << cpu};
       break;
     }
     case EventKind::kSpinUnlock: add_place(object, Touch::kRelease); break;
-    case EventKind::kSpinTrylock:
-      locked_on_[object] = cpu;
-      add_place(object, Touch::kSeize);
-      break;
     case EventKind::kMutexLock:
     case EventKind::kMutexTrylock:
     case EventKind::kMutexUnlock:

