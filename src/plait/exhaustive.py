@@ -105,7 +105,8 @@ class Explorer:
         """Goes on for about that time or so many executions in all; the first of each cause.
 
         Afterwards `done`: there is nothing left to do; `complete`: and all was done; `too_large`:
-        it has more contexts or steps than can be told apart; `too_many`: more plans than `open`.
+        it has more contexts or steps than can be told apart; `too_many`: more plans than `open`, or
+        more orders of one than can be tried.
         """
         result = self._engine.step(seconds, _MANY if executions is None else executions)
         numbers = cast(dict[str, Any], result)

@@ -61,7 +61,7 @@ class Explorer {
   bool done() const { return done_; }
   bool complete() const { return done_ && complete_; }
   bool too_large() const { return guide_.too_large(); }
-  bool too_many() const { return too_many_; }  // plans at a time
+  bool too_many() const { return too_many_ || orders_missed_; }  // plans at a time, or orders of one
   const ExplorerCounters& counters() const { return counters_; }
   const std::unordered_set<uint64_t>& classes() const { return classes_; }
 
@@ -124,6 +124,7 @@ class Explorer {
   bool done_ = false;
   bool complete_ = true;
   bool too_many_ = false;
+  bool orders_missed_ = false;
 };
 
 }  // namespace plait

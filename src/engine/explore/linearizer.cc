@@ -51,7 +51,10 @@ Linearizer::State Linearizer::begin() const {
     state.moves[decision.process] += decision.kind == Decision::Kind::kMigrate;
   }
   for (uint8_t thread : guide_.threads()) {
-    if (known_[thread] == 0 && !guide_.is_task(thread)) continue;
+    if (known_[thread] == 0 && !guide_.is_task(thread)) {
+      state.asleep |= 1u << thread;  // a worker without a step: it is not known where
+      continue;
+    }
     state.cpu[thread] = guide_.is_task(thread) ? guide_.home(thread) : decision_of(event_of(thread, 0)).cpu;
     state.join(thread);
   }

@@ -69,7 +69,7 @@ bool Linearizer::take(uint32_t number, State& state) {
   }
   for (uint32_t left = state.asleep; left != 0; left &= left - 1) {
     const auto thread = static_cast<uint8_t>(__builtin_ctz(left));
-    if (!sleeps(thread, state)) state.join(thread);
+    if (known_[thread] != 0 && !sleeps(thread, state)) state.join(thread);
   }
   return true;
 }
