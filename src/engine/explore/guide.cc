@@ -95,7 +95,7 @@ void Guide::note_options(std::span<const Move> enabled, Taken& taken) {
 
 Choice Guide::choose(Moves& moves, const Point& point) {
   note_device();
-  if (const Context* context = context_of(runner_)) processes_[runner_].blocked = context->state == ContextState::kBlocked;
+  note_wakes();
   const std::span<const Move> enabled = moves.all();
   Taken& taken = taken_.emplace_back();
   taken.before = spent_;
@@ -153,6 +153,20 @@ void Guide::finish() {
   note_device();
   machine_.io().set_meetings(nullptr);
   note_over();
+}
+
+// What the last decision came to: who waits since then, and who no longer does.
+void Guide::note_wakes() {
+  if (runner_ < processes_.size() && !processes_[runner_].blocked) {
+    const Context* context = context_of(runner_);
+    processes_[runner_].blocked = context != nullptr && context->state == ContextState::kBlocked;
+  }
+  for (uint8_t i = 0; i < processes_.size(); ++i) {
+    Process& process = processes_[i];
+    if (!process.blocked || process.woken_by != Causality::kNone) continue;
+    const Context* context = context_of(i);
+    if (context != nullptr && context->state == ContextState::kReady) process.woken_by = static_cast<uint32_t>(taken_.size() - 1);
+  }
 }
 
 void Guide::note_over() {
@@ -238,10 +252,12 @@ void Guide::note(const Decision& decision, const Move& move) {
   const Context* who = context_of(decision.process);
   const PendingStep step = who == nullptr ? PendingStep{} : who->pending;
   Process& process = processes_[decision.process];
+  taken_.back().woken_by = process.woken_by;
   taken_.back().waits = process.blocked ? Waits::kWoken : step.kind == EventKind::kSpinLock ? Waits::kLock : Waits::kNo;
   taken_.back().lets_go = step.kind == EventKind::kSpinUnlock || step.kind == EventKind::kMutexUnlock || step.kind == EventKind::kWake ||
                           step.kind == EventKind::kSemUp;
   process.blocked = false;
+  process.woken_by = Causality::kNone;
   process.mutex = who == nullptr ? 0 : who->lets_go >> kGranuleShift;
   process.page_refused = who != nullptr && who->page_refused;
   places_of(step, process, decision.process, decision.cpu);

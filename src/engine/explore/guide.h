@@ -55,6 +55,7 @@ class Guide final : public Strategy {
     bool keeps_tasks_out = false;  // of its CPU, until it has left what it is in
     bool keeps_handlers_out = false;
     Waits waits = Waits::kNo;
+    uint32_t woken_by = Causality::kNone;  // the decision after which it could go on again
     bool lets_go = false;  // others, who would otherwise have to wait
     uint8_t standard = 0;                    // process of the default move
     uint8_t cut = Causality::kProcessesMax;  // who is preempted where another process runs
@@ -109,6 +110,7 @@ class Guide final : public Strategy {
     bool started = false;
     bool over = false;
     bool blocked = false;  // by its last step
+    uint32_t woken_by = Causality::kNone;
     uint32_t calls = 0;       // of operations of the scenario
     uint64_t object = 0;      // that it waits for
     uint64_t mutex = 0;       // that its wait lets go of
@@ -127,6 +129,7 @@ class Guide final : public Strategy {
   void note_change(const Decision& decision);
   void note_device();
   void note_over();
+  void note_wakes();
   void note_blocked(const Move& move);
   uint8_t would_be_cut(const Taken& taken, const Point& point) const;
   void request_places(const PendingStep& step, Process& process);

@@ -78,7 +78,7 @@ bool Linearizer::take(uint32_t number, State& state) {
 bool Linearizer::sleeps(uint8_t thread, const State& state) const {
   const uint32_t next = next_of(thread, state);
   if (next == kNone) return over(thread);
-  return next != kOption && guide_.taken()[next].waits == Guide::Waits::kWoken && !has_past(next, state);
+  return next != kOption && guide_.taken()[next].waits == Guide::Waits::kWoken && waits(next, state);
 }
 
 // Of its CPU.
@@ -119,10 +119,16 @@ bool Linearizer::has_past(uint32_t number, const State& state) const {
 }
 
 bool Linearizer::waits(uint32_t number, const State& state) const {
-  switch (guide_.taken()[number].waits) {
+  const Guide::Taken& taken = guide_.taken()[number];
+  const Causality& causality = guide_.causality();
+  switch (taken.waits) {
     case Guide::Waits::kNo: return false;
-    case Guide::Waits::kWoken: return !has_past(number, state);
-    case Guide::Waits::kLock: return !guide_.causality().lock_is_free(number, state.done);
+    case Guide::Waits::kWoken: {
+      if (taken.woken_by == kNone) return !has_past(number, state);
+      const Causality::Event& waker = causality.events()[taken.woken_by];
+      return state.done[waker.process] <= waker.index;
+    }
+    case Guide::Waits::kLock: return !causality.lock_is_free(number, state.done);
   }
   return false;
 }
