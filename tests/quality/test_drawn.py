@@ -31,6 +31,7 @@ ONCE_MISSED = [
     # who waits goes on for nothing when it is let go, and is preempted when it could have gone on
     _of("let go late", 2, ((1, (17, 1)), (0, (FREES, 17)))),
     _of("two orders of a lock", 1, ((0, 18), (0, (30, 17)))),
+    _of("woken for nothing", 1, ((0, 30), (0, (26, FREES - 1))), ((0, 25),)),
 ]
 
 
