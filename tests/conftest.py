@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # Tests that share what takes long to make: the same worker of pytest-xdist gets all of them.
-# `--dist=loadgroup` would do it by marks, but pytest 9.2 keeps the names by which it knows a group.
+# `--dist=loadgroup` would do it by marks, but xdist 3.8 writes them where pytest 9.2 does not look.
 GROUPS = (
     "engine/test_engine.py::",
     "quality/test_rows.py::test_original",
