@@ -164,6 +164,7 @@ class Bounds(TypedDict):
     deviations: int | None
     reduce: bool
     open: int
+    states: int
 
 class ExploreResult(TypedDict):
     """Counters since the beginning (see plait.exhaustive.Explored), and what was found just now.
@@ -183,6 +184,7 @@ class ExploreResult(TypedDict):
     gave_up: int
     failures: int
     open: int
+    states: int
     seconds: float
     findings: list[FoundFailure]
 

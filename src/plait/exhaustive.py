@@ -24,7 +24,8 @@ class Bounds:
     preemptions: switches away from a context that could have gone on; None: any number. interrupts,
     migrations: how many. reduce: False: every order, however many are equivalent; only then
     deviations: of the schedule, None: any number. open: plans of executions to come that are kept
-    at a time, a few hundred bytes each; it ends where there are more.
+    at a time, a few hundred bytes each; it ends where there are more. states: of the CPUs that are
+    gone through to find out in which orders one of them can be run.
     """
 
     preemptions: int | None = None
@@ -33,6 +34,7 @@ class Bounds:
     deviations: int | None = None
     reduce: bool = True
     open: int = 4_000_000
+    states: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Explorer:
             "deviations": bounds.deviations,
             "reduce": bounds.reduce,
             "open": bounds.open,
+            "states": bounds.states,
         }
         self._engine = _engine.Explorer(
             machine.engine, scenario.to_json(), options, limits.to_json(), stop_on_failure
@@ -106,7 +109,7 @@ class Explorer:
 
         Afterwards `done`: there is nothing left to do; `complete`: and all was done; `too_large`:
         it has more contexts or steps than can be told apart; `too_many`: more plans than `open`, or
-        more orders of one than can be tried.
+        more states than `states` for one.
         """
         result = self._engine.step(seconds, _MANY if executions is None else executions)
         numbers = cast(dict[str, Any], result)

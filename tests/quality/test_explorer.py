@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from plait.check.repeat import build
 from plait.discovery import load
 from plait.exhaustive import Bounds, Explorer
@@ -36,7 +38,10 @@ def test_it_comes_to_its_end() -> None:
     assert not explorer.too_many and not explorer.too_large
 
 
-def test_more_plans_than_are_kept_are_too_many() -> None:
-    explorer = explored(Bounds(open=1))
+@pytest.mark.parametrize(
+    "bounds", [Bounds(open=1), Bounds(preemptions=0, states=1)], ids=["plans", "states"]
+)
+def test_what_is_too_much_to_keep_is_told(bounds: Bounds) -> None:
+    explorer = explored(bounds)
     assert explorer.too_many
     assert not explorer.complete and not explorer.too_large

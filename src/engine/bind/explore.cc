@@ -19,7 +19,8 @@ Bounds bounds_from(const nb::dict& object) {
     return value.is_none() ? Bounds::kNone : nb::cast<uint32_t>(value);
   };
   return {get("preemptions"), get("interrupts"), get("migrations"), get("deviations"), nb::cast<bool>(object["reduce"]),
-          nb::cast<uint64_t>(object["open"])};
+          nb::cast<uint64_t>(object["open"]),
+          nb::cast<uint64_t>(object["states"])};
 }
 
 class PythonExplorer {

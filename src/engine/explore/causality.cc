@@ -209,15 +209,12 @@ void Causality::note_races(uint32_t number, std::span<const Place> places) {
   for (size_t i = 0; i < count; ++i) {
     const Event& first = events_[edges[i].from];
     if (!edges[i].overtaken || edges[i].needed || before[first.process] > first.index) continue;
-    Clock past = before;
     bool ordered = false;
     for (size_t k = 0; k < count && !ordered; ++k) {
       if (k == i || (edges[i].acquire && edges[k].where == edges[i].where)) continue;
-      const Clock& other = events_[edges[k].from].past;
-      ordered = other[first.process] > first.index;
-      if (!ordered) join(past, other);
+      ordered = events_[edges[k].from].past[first.process] > first.index;
     }
-    if (!ordered) races_.push_back({edges[i].from, number, past});
+    if (!ordered) races_.push_back({edges[i].from, number});
   }
 }
 

@@ -47,12 +47,10 @@ class Causality {
     uint32_t depends = 0;  // its places after so many are those only with the same predecessor at the last of these
     Clock past{};  // with itself
   };
-  // `second` could have come before `first`: they conflict, and nothing else orders them. `past`: what `second` needs
-  // besides.
+  // `second` could have come before `first`: they conflict, and nothing else orders them.
   struct Race {
     uint32_t first = 0;
     uint32_t second = 0;
-    Clock past{};
   };
 
   void begin();

@@ -18,7 +18,7 @@ double now() {
 
 Explorer::Explorer(Machine& machine, Scenario scenario, Bounds bounds, Limits limits, bool stop_on_failure)
     : machine_(machine), scenario_(std::move(scenario)), bounds_(bounds), limits_(limits), stop_on_failure_(stop_on_failure),
-      guide_(machine), linearizer_(guide_, bounds.preemptions) {}
+      guide_(machine), linearizer_(guide_, bounds.preemptions, bounds.states) {}
 
 // From the beginning, as well after an execution has shown that a stack is shared: then there are more steps than known.
 void Explorer::start() {

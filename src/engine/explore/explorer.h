@@ -38,6 +38,7 @@ struct Bounds {
   uint32_t deviations = kNone;  // with `reduce` it says nothing
   bool reduce = true;           // false: every order, equivalent or not
   uint64_t open = 4'000'000;    // plans kept at a time
+  uint64_t states = 20'000;     // gone through for orders of one
 };
 
 struct ExplorerCounters {
@@ -61,7 +62,7 @@ class Explorer {
   bool done() const { return done_; }
   bool complete() const { return done_ && complete_; }
   bool too_large() const { return guide_.too_large(); }
-  bool too_many() const { return too_many_ || orders_missed_; }  // plans at a time, or orders of one
+  bool too_many() const { return too_many_ || orders_missed_; }  // plans at a time, or states for one
   const ExplorerCounters& counters() const { return counters_; }
   const std::unordered_set<uint64_t>& classes() const { return classes_; }
 

@@ -172,8 +172,9 @@ void Guide::note_wakes() {
 void Guide::note_over() {
   for (Process& process : processes_) process.over = true;
   for (const Context* context : machine_.contexts()) {
-    const bool handler = context->id.kind == ContextKind::kIrq && context->state == ContextState::kBlocked;
-    if (context->state == ContextState::kReady || handler) processes_[process_of(context->id)].over = false;
+    // Where a handler was blocked, which ends an execution, it has not left its CPU.
+    const bool stays = context->id.kind == ContextKind::kIrq && context->state == ContextState::kBlocked;
+    if (context->state == ContextState::kReady || stays) processes_[process_of(context->id)].over = false;
   }
 }
 

@@ -37,7 +37,6 @@ struct Decision {
   bool means(const Decision& other) const {
     return kind == other.kind && process == other.process && (kind == Kind::kRun || cpu == other.cpu);
   }
-  bool on_cpu() const { return kind != Kind::kMigrate && kind != Kind::kDevice; }
 };
 using Plan = std::vector<Decision>;
 
@@ -55,8 +54,8 @@ class Guide final : public Strategy {
     bool keeps_tasks_out = false;  // of its CPU, until it has left what it is in
     bool keeps_handlers_out = false;
     Waits waits = Waits::kNo;
-    uint32_t woken_by = Causality::kNone;  // the decision after which it could go on again
-    bool lets_go = false;  // others, who would otherwise have to wait
+    uint32_t woken_by = Causality::kNone;    // the decision after which it could go on again
+    bool lets_go = false;                    // others, who would otherwise have to wait
     uint8_t standard = 0;                    // process of the default move
     uint8_t cut = Causality::kProcessesMax;  // who is preempted where another process runs
     uint32_t enabled = 0;                    // processes that could have gone, as bits
@@ -90,6 +89,7 @@ class Guide final : public Strategy {
   const std::vector<uint8_t>& threads() const { return threads_; }  // in the order of their numbers
   bool is_thread(uint8_t process) const { return is(process, ContextKind::kTask) || is(process, ContextKind::kWorker); }
   bool is_handler(uint8_t process) const { return is(process, ContextKind::kIrq); }
+  // Whether it is known to have a next step.
   bool begun(uint8_t process) const { return is_thread(process) || (is_handler(process) && fired(process)); }
   // Whether it could not go on when the execution was over, nor be moved.
   bool over(uint8_t process) const { return processes_[process].over; }
@@ -110,9 +110,8 @@ class Guide final : public Strategy {
     bool started = false;
     bool over = false;
     bool blocked = false;  // by its last step
-    uint32_t woken_by = Causality::kNone;
+    uint32_t woken_by = Causality::kNone;  // since then: the decision after which it no longer was
     uint32_t calls = 0;       // of operations of the scenario
-    uint64_t object = 0;      // that it waits for
     uint64_t mutex = 0;       // that its wait lets go of
     bool page_refused = false;  // in its operation
     uint16_t moves = 0;       // from CPU to CPU

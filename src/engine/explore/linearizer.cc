@@ -6,6 +6,7 @@
 #include "base/prng.h"
 
 namespace plait {
+
 const std::vector<Linearizer::Found>& Linearizer::find(const std::vector<bool>& in_plan, uint32_t second, size_t happened) {
   second_ = second;
   happened_ = happened;
@@ -127,7 +128,7 @@ bool Linearizer::seen(const State& state) {
     for (uint32_t i = 0; i < state.depth[cpu]; ++i) sum = mix(sum, state.handlers[cpu][i]);
     for (uint32_t i = 0; i < state.count[cpu]; ++i) sum = mix(sum, state.threads[cpu][i]);
   }
-  if (seen_.size() >= kStatesMax) gave_up_ = true;
+  if (seen_.size() >= states_max_) gave_up_ = true;
   if (gave_up_) return true;
   const auto [found, fresh] = seen_.try_emplace(sum, state.spent);
   if (!fresh && found->second <= state.spent) return true;
@@ -143,7 +144,7 @@ void Linearizer::keep(const State& state) {
   };
   if (std::any_of(found_.begin(), found_.end(), [&](const Found& found) { return within(state.done, found.done); })) return;
   std::erase_if(found_, [&](const Found& found) { return within(found.done, state.done); });
-  if (found_.size() < kFoundMax) found_.push_back({state.done, order_});
+  found_.push_back({state.done, order_});
 }
 
 }  // namespace plait

@@ -25,8 +25,10 @@ class Linearizer {
     std::vector<uint32_t> order;
   };
 
-  // Preemptions that an order may have; without a bound Bounds::kNone.
-  Linearizer(const Guide& guide, uint32_t preemptions) : guide_(guide), preemptions_(preemptions) {}
+  static constexpr uint32_t kNoBound = ~uint32_t{0};
+  // preemptions: that an order may have, or kNoBound. states_max: that a search may come to.
+  Linearizer(const Guide& guide, uint32_t preemptions, uint64_t states_max)
+      : guide_(guide), preemptions_(preemptions), states_max_(states_max) {}
   // Of the events that `in_plan` has, each with all of its past, and then `second`, not in it, which may have to do without
   // some of its past. `happened`: so many decisions the execution had. One order of them all, as close to the execution's
   // as it goes; else of each largest part with `second` that there is an order of.
@@ -39,8 +41,6 @@ class Linearizer {
  private:
   static constexpr uint32_t kNone = Causality::kNone;
   static constexpr uint8_t kNobody = Causality::kProcessesMax;
-  static constexpr size_t kFoundMax = 16;
-  static constexpr size_t kStatesMax = 20'000;
   struct State {
     std::array<uint16_t, Causality::kProcessesMax> done{};  // events of each process
     std::array<uint8_t, Causality::kProcessesMax> cpu{};    // of each thread
@@ -86,7 +86,7 @@ class Linearizer {
   bool enters(uint32_t number) const;
   bool may_leave(uint32_t number) const;
   bool decides(uint32_t number, const State& state) const;
-  bool bounded() const { return preemptions_ != ~uint32_t{0}; }
+  bool bounded() const { return preemptions_ != kNoBound; }
   uint32_t event_of(uint8_t process, uint32_t index) const;
   uint32_t next_of(uint8_t process, const State& state) const;  // planned or not; kNone
   bool planned(uint8_t process, const State& state) const { return state.done[process] < planned_[process]; }
@@ -96,6 +96,7 @@ class Linearizer {
 
   const Guide& guide_;
   const uint32_t preemptions_;
+  const uint64_t states_max_;
   size_t happened_ = 0;
   uint32_t second_ = 0;
   Causality::Clock needs_{};  // of `second`

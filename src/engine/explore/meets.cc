@@ -167,11 +167,9 @@ void Guide::places_of(const PendingStep& step, Process& process, uint8_t number,
     case EventKind::kSemDown:
     case EventKind::kSemTrydown:
     case EventKind::kSemUp:
-      process.object = object;
       add_place(object, Touch::kWrite);
       break;
     case EventKind::kWait:
-      process.object = object;
       add_place(object, Touch::kWrite);
       if (process.mutex != 0) add_place(process.mutex, Touch::kWrite);
       break;

@@ -14,10 +14,13 @@ namespace plait {
 void Explorer::expand(bool failed) {
   failed_ = failed && happened_ != 0 ? static_cast<uint32_t>(happened_ - 1) : kNone;
   const Causality& causality = guide_.causality();
-  for (const Causality::Race& race : causality.races()) reverse(race.first, race.second);
-  for (uint32_t second = 0; bounds_.preemptions != Bounds::kNone && second < causality.events().size(); ++second) {
-    causality.conflicts(second, conflicts_);
-    for (uint32_t first : conflicts_) reverse(first, second);
+  if (bounds_.preemptions == Bounds::kNone) {
+    for (const Causality::Race& race : causality.races()) reverse(race.first, race.second);
+  } else {
+    for (uint32_t second = 0; second < causality.events().size(); ++second) {
+      causality.conflicts(second, conflicts_);
+      for (uint32_t first : conflicts_) reverse(first, second);
+    }
   }
   add_options();
   move_holders();
