@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+# The programs and how they are compared are those of the tests.
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from quality.drawn import KINDS, MOVED_TWICE, Kind, compare, draw

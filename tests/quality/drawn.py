@@ -8,7 +8,6 @@ be run and no two executions to be equivalent. bench/missed.py draws more of the
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from plait.exhaustive import Bounds, Explorer
 from plait.machine import default_limits
@@ -19,8 +18,6 @@ STEPS = (1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 16, 17, 18, 20, 21, 22, 23, 24, 25,
 OF_TASKS = (*STEPS, 30, 40, 41, 42)
 OF_HANDLERS = (1, 2, 3, 4, 8, 11, 16, 17, 18, 19, 22, 23, 25, 28, 29, 40, 41, 42)
 LISTED_MAX = 6_000  # executions of a program; of more it is not drawn
-# By whom a lock is held when somebody waits for it for ever is no part of what was done.
-ALIKE = {"self-deadlock": "deadlock"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,14 @@ def explorer(program: Program, bounds: Bounds) -> Explorer:
     )
 
 
+def explored(program: Program, bounds: Bounds) -> Explorer:
+    search = explorer(program, bounds)
+    while not search.done:
+        search.step()
+    assert search.complete
+    return search
+
+
 def verdicts(program: Program, bounds: Bounds) -> dict[int, str]:
     """Of each class, in an execution of it."""
     machine, scenario, exploring = program.machine(), program.scenario(), explorer(program, bounds)
@@ -90,7 +95,7 @@ def verdicts(program: Program, bounds: Bounds) -> dict[int, str]:
         word = str(verdict.kind) if isinstance(verdict, Failed) else "passed"
         for fresh in exploring.classes - known:
             known.add(fresh)
-            words[fresh] = ALIKE.get(word, word)
+            words[fresh] = word
     return words
 
 
@@ -108,25 +113,25 @@ class Compared:
 def compare(program: Program, preemptions: int | None) -> Compared | None:
     """None: there are too many executions to list them.
 
-    A failure ends an execution, and what others had done by then tells classes apart that nobody
-    needs to see all of: of those that fail one of each kind has to be seen.
+    A search without a bound has to see what a list within one has, too. A failure ends an
+    execution, and what others had done by then tells classes apart that nobody needs to see all of:
+    of those that fail one of each kind has to be seen.
     """
     bounds = Bounds(preemptions=preemptions, migrations=program.migrations)
-    everything = replace(bounds, reduce=False)
-    listing: Any = explorer(program, everything)
+    free = replace(bounds, preemptions=None)
+    listing = explorer(program, replace(bounds, reduce=False))
     listing.step(seconds=3600.0, executions=LISTED_MAX)
     if not listing.done:
         return None
-    search = explorer(program, bounds)
-    while not search.done:
-        search.step()
-    assert search.complete
-    missed: tuple[str, ...] = ()
-    absent = listing.classes - search.classes
-    if absent:
-        words, seen = verdicts(program, everything), set(verdicts(program, bounds).values())
-        of_absent = [words[each] for each in absent]
-        missed = tuple(word for word in of_absent if word == "passed" or word not in seen)
+    search = explored(program, bounds)
+    others = [] if preemptions is None else [(free, explored(program, free))]
+    missed: list[str] = []
+    for within, seeing in ((bounds, search), *others):
+        if absent := listing.classes - seeing.classes:
+            words = verdicts(program, replace(bounds, reduce=False))
+            seen = set(verdicts(program, within).values())
+            of_absent = [words[each] for each in absent]
+            missed += [word for word in of_absent if word == "passed" or word not in seen]
     done = search.explored
     extra = len(search.classes - listing.classes)
-    return Compared(done.classes, done.executions, missed, extra, done.beyond)
+    return Compared(done.classes, done.executions, tuple(missed), extra, done.beyond)
